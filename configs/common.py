@@ -1,0 +1,168 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What all task configs share: one section per phase, every field explained.
+
+A config file calls `get_config(task)` here, changes what its task needs, and
+shrinks everything with `quick(config)` when asked for `FILE.py:quick`.
+"""
+
+from ml_collections import config_dict
+
+
+def get_config(task: str) -> config_dict.ConfigDict:
+  """The defaults for `task`, unlocked; sections are named after the phases."""
+  config = config_dict.ConfigDict()
+  config.task = task
+  # Everything random but the draw of rows: see data.seed.
+  config.seed = 0
+  config.data = _data()
+  config.teacher = _teacher()
+  config.generator = _generator()
+  config.corpus = _corpus()
+  config.soft_labels = _soft_labels()
+  config.students = _students()
+  config.report = _report()
+  return config
+
+
+def _data() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  # DIR/TASK/train.tsv, test.tsv and perhaps validation.tsv; None: download.
+  c.dir = config_dict.placeholder(str)
+  # Where prepared data sets are kept; None: ~/.cache/gd_jax.
+  c.cache_dir = config_dict.placeholder(str)
+  # Whether the public archive may be fetched where data.dir is None.
+  c.allow_download = False
+  # Labelled rows drawn per class; None: all rows.
+  c.labels_per_class = config_dict.placeholder(int)
+  c.labels_per_class = 100
+  # Which rows are drawn.
+  c.seed = 0
+  # "test" for final tables, "validation" for choices (test is not opened).
+  c.evaluate_on = "test"
+  # Share of the drawn rows that only selects: stopping, restarts, rates.
+  c.heldout_fraction = 0.2
+  # Word pieces a text is cut at for the teacher.
+  c.max_tokens = 64
+  return c
+
+
+def _teacher() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  # "minilm", a Hugging Face folder, or a hub id (needs allow_download).
+  c.init = "minilm"
+  c.allow_download = False
+  # "mean" over tokens or "cls".
+  c.pooling = "mean"
+  c.learning_rate = 1e-4
+  # Each layer below the top learns this much slower than the one above it.
+  c.layerwise_decay = 0.9
+  c.weight_decay = 0.01
+  c.dropout = 0.1
+  c.batch_size = 16
+  c.total_epochs = 10
+  # Few rows still get this many steps.
+  c.min_steps = 200
+  c.warmup_fraction = 0.1
+  c.evals = 10
+  # Trainings from other seeds; the best on held-out rows is kept.
+  c.restarts = 2
+  return c
+
+
+def _generator() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  # "warm_start" (an encoder turned decoder), "pretrained" (a GPT-2 folder),
+  # "scratch" (byte-level BPE and a small GPT-2 on the user's text alone).
+  c.kind = "warm_start"
+  c.init = "minilm"
+  c.allow_download = False
+  c.learning_rate = 2e-4
+  c.weight_decay = 0.01
+  c.dropout = 0.1
+  c.batch_size = 32
+  c.max_steps = 400
+  c.warmup_fraction = 0.1
+  c.eval_every_steps = 25
+  # Evaluations without a better held-out perplexity before it stops.
+  c.patience = 3
+  # Longer training texts are cut here.
+  c.max_tokens = 64
+  # The shape of a generator from scratch.
+  c.scratch = config_dict.create(
+    vocab_size=4000, width=256, num_layers=4, num_heads=4
+  )
+  return c
+
+
+def _corpus() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  # Texts drawn, rows 0..N-1; raising it later extends the corpus.
+  c.num_texts = 12_000
+  # Rows sampled at a time on each device.
+  c.slots = 128
+  # Decoding steps between two looks of the host at finished rows.
+  c.steps_per_call = 256
+  # Rows in one file of the corpus.
+  c.shard_rows = 2048
+  # "pure", "top_k", "top_p" or "min_p".
+  c.sampler = "top_p"
+  # 0 is greedy.
+  c.temperature = 1.0
+  c.top_k = 40
+  c.top_p = 0.95
+  c.min_p = 0.05
+  c.min_tokens = 3
+  c.max_tokens = 64
+  # "bos", or "training": the first token by its frequency in the texts.
+  c.first_token = "training"
+  # Jaccard similarity from which the later of two texts is dropped.
+  c.near_duplicate = 0.8
+  return c
+
+
+def _soft_labels() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  c.batch_size = 128
+  return c
+
+
+def _students() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  c.arms = ("gold", "kd", "gd_hard", "gd", "tfidf")
+  c.num_seeds = 5
+  # Use generated rows with ids below this alone; None: all of them.
+  c.num_texts = config_dict.placeholder(int)
+  return c
+
+
+def _report() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  # Generated texts shown with the teacher's labels.
+  c.examples = 12
+  return c
+
+
+def quick(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
+  """Shrinks every phase: a smoke test of the whole pipeline in a minute."""
+  config.data.labels_per_class = 10
+  config.teacher.update(total_epochs=1, min_steps=2, restarts=1, evals=1)
+  config.generator.update(max_steps=3, eval_every_steps=3)
+  config.corpus.update(num_texts=32, slots=16, max_tokens=16, shard_rows=16)
+  config.students.num_seeds = 2
+  return config
+
+
+def finish(
+  config: config_dict.ConfigDict, arg: str = ""
+) -> config_dict.ConfigDict:
+  """Applies a config file's argument, "" or "quick", and locks the config.
+
+  Raises:
+    ValueError: another argument.
+  """
+  if arg not in ("", "quick"):
+    raise ValueError(
+      f"the config's argument is 'quick' or nothing, not {arg!r}"
+    )
+  return (quick(config) if arg else config).lock()

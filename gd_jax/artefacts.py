@@ -1,0 +1,417 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or absent, and the manifest that proves a folder done.
+
+A phase's folder is *done* when it holds `manifest.json`, which is written
+last and in one atomic step. The manifest names the config and the inputs the
+folder was made from, the sha256 of every file, and the folder's fingerprint:
+a digest of content alone, so that it survives a move to another path, another
+machine and another day.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from etils import epath
+
+from gd_jax import __version__
+from gd_jax.errors import UserError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+STARTED = "started.json"
+
+# Files whose bytes depend on the clock, and Orbax folders, whose metadata do
+# too: `params.json` holds the digest of the arrays in `params/`.
+_VOLATILE_FILES = frozenset({MANIFEST, STARTED, "metrics.jsonl", "timing.json"})
+_VOLATILE_FOLDERS = frozenset({"params", "resume", "tensorboard"})
+_PACKAGES = (
+  "jax",
+  "jaxlib",
+  "flax",
+  "optax",
+  "orbax-checkpoint",
+  "transformers",
+  "tokenizers",
+  "numpy",
+  "scikit-learn",
+)
+
+
+# ------------------------------------------------------------------- files
+
+
+def write_atomic(path: epath.PathLike, data: bytes | str) -> None:
+  """Writes `data` so that `path` holds all of it or what it held before."""
+  path = epath.Path(path)
+  payload = data.encode("utf-8") if isinstance(data, str) else data
+  temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+  try:
+    with temporary.open("wb") as file:
+      file.write(payload)
+      file.flush()
+      with contextlib.suppress(OSError, AttributeError):
+        os.fsync(file.fileno())
+    temporary.replace(path)
+  except BaseException:
+    with contextlib.suppress(OSError):
+      temporary.unlink(missing_ok=True)
+    raise
+
+
+def write_json(path: epath.PathLike, value: Any) -> None:
+  """Writes `value` as indented JSON with sorted keys, atomically."""
+  write_atomic(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: epath.PathLike) -> Any:
+  """Reads a JSON file.
+
+  Raises:
+    UserError: the file is absent or holds no JSON.
+  """
+  path = epath.Path(path)
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError as error:
+    raise UserError(f"{path} is missing: {_mend(path)}") from error
+  except ValueError as error:
+    raise UserError(
+      f"{path} is damaged (no valid JSON: {error}): {_mend(path)}"
+    ) from error
+
+
+def write_jsonl(
+  path: epath.PathLike, rows: Iterable[Mapping[str, Any]]
+) -> None:
+  """Writes one JSON object a line, atomically."""
+  lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) for row in rows)
+  write_atomic(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_jsonl(path: epath.PathLike) -> list[dict[str, Any]]:
+  """Reads a file of one JSON object a line.
+
+  Raises:
+    UserError: the file is absent or a line holds no JSON object.
+  """
+  path = epath.Path(path)
+  try:
+    # Not splitlines: a text may hold U+2028, which splits there and not here.
+    lines = path.read_text().split("\n")
+  except FileNotFoundError as error:
+    raise UserError(f"{path} is missing: {_mend(path)}") from error
+  except UnicodeDecodeError as error:
+    raise UserError(f"{path} is damaged ({error}): {_mend(path)}") from error
+  rows = []
+  for number, line in enumerate(lines, start=1):
+    if not line:
+      continue
+    try:
+      rows.append(json.loads(line))
+    except ValueError as error:
+      raise UserError(
+        f"{path}, line {number} is damaged (no valid JSON): {_mend(path)}"
+      ) from error
+  return rows
+
+
+def _mend(path: epath.Path) -> str:
+  return f"run again with --redo={path.parent.name} to make it anew"
+
+
+def sha256_file(path: epath.PathLike) -> str:
+  """The sha256 of a file's bytes, in hex."""
+  sha = hashlib.sha256()
+  with epath.Path(path).open("rb") as file:
+    while block := file.read(1 << 20):
+      sha.update(block)
+  return sha.hexdigest()
+
+
+def digest(value: Any) -> str:
+  """The sha256 of a JSON value's canonical text, in hex."""
+  text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+  return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def files_below(folder: epath.Path) -> Iterator[tuple[str, epath.Path]]:
+  """Every file under `folder` as (relative name with "/", path), sorted."""
+  for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+    if entry.is_dir():
+      for name, path in files_below(entry):
+        yield f"{entry.name}/{name}", path
+    elif not entry.name.endswith(".tmp"):
+      yield entry.name, entry
+
+
+# --------------------------------------------------------------- manifests
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+  """One field in which a folder's recipe and today's differ."""
+
+  field: str
+  was: Any
+  now: Any
+
+  def __str__(self) -> str:
+    return f"{self.field} was {self.was!r} and is now {self.now!r}"
+
+
+def versions() -> dict[str, str]:
+  """Versions of gd_jax, Python and the packages results depend on."""
+  found = {"gd_jax": __version__, "python": platform.python_version()}
+  for package in _PACKAGES:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+      found[package] = importlib.metadata.version(package)
+  return found
+
+
+def begin(
+  folder: epath.Path, *, config: Mapping[str, Any], inputs: Mapping[str, str]
+) -> None:
+  """Opens `folder` for the work described by `config` and `inputs`.
+
+  What a killed run of the same recipe left there stays, to be continued.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  recipe = {
+    "format": FORMAT_VERSION,
+    "config": dict(config),
+    "inputs": dict(inputs),
+  }
+  # In this order: a folder with neither file holds nothing worth keeping.
+  write_json(folder / STARTED, recipe)
+  (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def finish(
+  folder: epath.Path,
+  *,
+  config: Mapping[str, Any],
+  inputs: Mapping[str, str],
+  counts: Mapping[str, Any],
+  seconds: float,
+) -> dict[str, Any]:
+  """Proves `folder` done: hashes every file and writes the manifest last.
+
+  Returns:
+    The manifest.
+  """
+  files = {}
+  for name, path in files_below(folder):
+    if name not in (MANIFEST, STARTED):
+      files[name] = {"sha256": sha256_file(path), "bytes": path.stat().length}
+  manifest = {
+    "format": FORMAT_VERSION,
+    "config": dict(config),
+    "inputs": dict(inputs),
+    "counts": dict(counts),
+    "files": files,
+    "fingerprint": digest(
+      {
+        name: entry["sha256"]
+        for name, entry in files.items()
+        if not _is_volatile(name)
+      }
+    ),
+    "versions": versions(),
+    "seconds": round(seconds, 3),
+  }
+  write_json(folder / MANIFEST, manifest)
+  (folder / STARTED).unlink(missing_ok=True)
+  return manifest
+
+
+def _is_volatile(name: str) -> bool:
+  *folders, file = name.split("/")
+  return file in _VOLATILE_FILES or not _VOLATILE_FOLDERS.isdisjoint(folders)
+
+
+def read_manifest(folder: epath.Path) -> dict[str, Any] | None:
+  """The manifest of a finished folder, or None.
+
+  Raises:
+    UserError: the manifest is damaged or of another format version.
+  """
+  return _read_recipe(folder / MANIFEST)
+
+
+def read_started(folder: epath.Path) -> dict[str, Any] | None:
+  """The recipe of a folder that was begun and not finished, or None.
+
+  Raises:
+    UserError: as for `read_manifest`.
+  """
+  return _read_recipe(folder / STARTED)
+
+
+def _read_recipe(path: epath.Path) -> dict[str, Any] | None:
+  if not path.exists():
+    return None
+  recipe = read_json(path)
+  if not isinstance(recipe, dict) or "format" not in recipe:
+    raise UserError(f"{path} is damaged (no manifest): {_mend(path)}")
+  if recipe["format"] != FORMAT_VERSION:
+    raise UserError(
+      f"{path} has format version {recipe['format']}, this program reads "
+      f"{FORMAT_VERSION}: use another --workdir, or {_mend(path)}"
+    )
+  return recipe
+
+
+def differences(
+  recipe: Mapping[str, Any],
+  *,
+  config: Mapping[str, Any],
+  inputs: Mapping[str, str],
+) -> list[Difference]:
+  """Where the recipe a folder was made by differs from today's.
+
+  Config fields come first, under their dotted names; an input's field is
+  "the artefact NAME" with fingerprints for values.
+  """
+  found = [
+    Difference(field, was, now)
+    for field, was, now in _unequal(recipe["config"], _as_json(dict(config)))
+  ]
+  found += [
+    Difference(f"the artefact {name}", str(was)[:12], str(now)[:12])
+    for name, was, now in _unequal(recipe["inputs"], dict(inputs))
+  ]
+  return found
+
+
+def _as_json(value: Any) -> Any:
+  return json.loads(json.dumps(value))
+
+
+def _unequal(
+  was: Mapping[str, Any], now: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+  names = sorted({*was, *now})
+  return [
+    (name, was.get(name), now.get(name))
+    for name in names
+    if was.get(name) != now.get(name)
+  ]
+
+
+def is_done(
+  folder: epath.Path, config: Mapping[str, Any], inputs: Mapping[str, str]
+) -> bool:
+  """Whether `folder` is finished, whole, and made by this very recipe.
+
+  Raises:
+    UserError: a file of the finished folder is missing or altered.
+  """
+  manifest = read_manifest(folder)
+  if manifest is None or differences(manifest, config=config, inputs=inputs):
+    return False
+  require_whole(folder, manifest)
+  return True
+
+
+def require_whole(folder: epath.Path, manifest: Mapping[str, Any]) -> None:
+  """Checks every file of a finished folder against its manifest.
+
+  Raises:
+    UserError: names the first damaged file and the mend.
+  """
+  for problem in problems(folder, manifest):
+    raise UserError(f"{problem}: {_mend(folder / MANIFEST)}")
+
+
+def problems(folder: epath.Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+  """Every file of `folder` that is not as its manifest says, in words."""
+  for name, entry in manifest["files"].items():
+    path = folder / name
+    if not path.exists():
+      yield f"{path} is missing"
+    elif path.stat().length != entry["bytes"]:
+      yield (
+        f"{path} has {path.stat().length} bytes, "
+        f"its manifest says {entry['bytes']}"
+      )
+    elif sha256_file(path) != entry["sha256"]:
+      yield f"{path} is altered (its sha256 is not the manifest's)"
+
+
+# ------------------------------------------------- taking over and clearing
+
+
+def clear(folder: epath.Path) -> None:
+  """Removes a folder so that a kill midway leaves it absent, not half there."""
+  if not folder.exists():
+    return
+  trash = folder.parent / f".trash-{folder.name}-{secrets.token_hex(4)}"
+  folder.rename(trash)
+  trash.rmtree()
+
+
+def sweep_leftovers(workdir: epath.Path) -> None:
+  """Removes what a killed `clear` or `take_over` left behind."""
+  for entry in list(workdir.iterdir()):
+    if entry.name.startswith((".trash-", ".incoming-")):
+      entry.rmtree()
+
+
+def take_over(source: epath.Path, target: epath.Path) -> None:
+  """Gives `target` what the finished folder `source` holds.
+
+  Large files are hard links where the file system allows: finished files are
+  never written in place.
+  """
+  incoming = target.parent / f".incoming-{target.name}-{secrets.token_hex(4)}"
+  for name, path in files_below(source):
+    copy = incoming / name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+      os.link(os.fspath(path), os.fspath(copy))
+    except OSError:
+      shutil.copyfile(os.fspath(path), os.fspath(copy))
+  incoming.rename(target)
+
+
+@contextlib.contextmanager
+def lock(workdir: epath.Path) -> Iterator[None]:
+  """Holds `workdir` for this process; the kernel lets go when it dies.
+
+  Raises:
+    UserError: another live process holds it, or it can't be written.
+  """
+  path = workdir / ".lock"
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    handle = os.open(os.fspath(path), os.O_RDWR | os.O_CREAT, 0o644)
+  except OSError as error:
+    raise UserError(
+      f"the workdir {workdir} can't be written ({error.strerror}): "
+      "choose another --workdir or mend its permissions"
+    ) from error
+  try:
+    try:
+      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      holder = os.pread(handle, 64, 0).decode(errors="replace").strip()
+      raise UserError(
+        f"the workdir {workdir} is in use by process {holder or '?'}: wait "
+        "for it, stop it, or choose another --workdir"
+      ) from error
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    yield
+  finally:
+    os.close(handle)

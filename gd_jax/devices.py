@@ -1,0 +1,53 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Devices, the mesh and placements: nothing else asks how many there are."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+
+def mesh() -> Mesh:
+  """All devices along one axis, "data".
+
+  The axis is `Auto`: JAX's default, `Explicit`, rejects a vmap inside a
+  sharded program.
+  """
+  return jax.make_mesh(
+    (jax.device_count(),), ("data",), axis_types=(AxisType.Auto,)
+  )
+
+
+def by_row(mesh: Mesh) -> NamedSharding:
+  """The leading axis split over the devices."""
+  return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def everywhere(mesh: Mesh) -> NamedSharding:
+  """A whole copy on each device."""
+  return NamedSharding(mesh, PartitionSpec())
+
+
+def round_up(number: int, multiple: int) -> int:
+  """The least multiple of `multiple` that is not below `number`."""
+  return -(-number // multiple) * multiple
+
+
+def place_batch(mesh: Mesh, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+  """Puts a batch of numpy arrays [B, ...] on the devices, split by row.
+
+  B must be a multiple of the number of devices.
+  """
+  return jax.device_put(batch, by_row(mesh))
+
+
+def local_devices() -> list[jax.Device]:
+  """This host's own devices: what the sampling loop is mapped over."""
+  return jax.local_devices()
+
+
+def platform() -> str:
+  """The platform's name: "cpu", "gpu" or "tpu"."""
+  return jax.default_backend()
