@@ -48,8 +48,8 @@ setuptools.setup(
     # tensorflow-datasets imports it without declaring it.
     "importlib_resources",
     "jax>=0.10.0,<0.13",
-    "jinja2>=3.1",
     "jaxtyping>=0.3",
+    "jinja2>=3.1",
     "matplotlib>=3.9",
     "ml-collections>=1.1",
     "numpy>=2.0",
