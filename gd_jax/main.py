@@ -1,0 +1,169 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: flags -> pipeline.run(config, workdir, phases).
+
+Example:
+  python -m gd_jax.main --config=configs/trec.py --workdir=runs/trec
+"""
+
+import errno
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+# Said before JAX and its friends are imported, so that they keep quiet too.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+from absl import flags
+from absl import logging as absl_logging
+from ml_collections import config_flags
+
+from gd_jax import pipeline, signals, sweeps
+from gd_jax.errors import UserError
+from gd_jax.models.pretrained import PretrainedError
+from gd_jax.progress import Progress
+
+FLAGS = flags.FLAGS
+
+_CONFIG = config_flags.DEFINE_config_file(
+  "config", None, "A config file, perhaps with an argument: FILE.py:quick."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where artefacts are kept.")
+_PHASES = flags.DEFINE_list(
+  "phases", None, f"Run only these, of {','.join(pipeline.NAMES)}."
+)
+_REDO = flags.DEFINE_list(
+  "redo", [], "Clear these phases and all that depends on them, then run."
+)
+_REUSE = flags.DEFINE_multi_string(
+  "reuse", [], "Take over from this workdir each phase that matches."
+)
+_SWEEP = flags.DEFINE_bool(
+  "sweep", False, "Run every point of the config's sweep(add)."
+)
+_VERIFY = flags.DEFINE_bool(
+  "verify", False, "Check every artefact of the workdir and stop."
+)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def cli() -> None:
+  """The console script `gd-jax`."""
+  sys.exit(main(sys.argv))
+
+
+def main(argv: Sequence[str]) -> int:
+  """Runs the command line `argv` and returns the exit code.
+
+  0: done. 1: --verify found something. 2: bad input, said in one line.
+  130, 143: stopped by Ctrl-C, SIGTERM, after saving.
+  """
+  progress = Progress()
+  try:
+    _parse(argv)
+    _keep_quiet()
+    signals.install()
+    return _run(progress)
+  except (UserError, PretrainedError) as error:
+    return _complain(str(error))
+  except signals.Stopped:
+    progress.say(
+      "stopped after saving; the same command goes on from there: "
+      + " ".join(["python -m gd_jax.main", *argv[1:]])
+    )
+    return signals.exit_code()
+  except OSError as error:
+    if error.errno in _FULL:
+      return _complain(
+        f"the disk is full ({error.filename or error}): make room, then give "
+        "the same command again; what was finished is kept"
+      )
+    if error.errno in _DENIED:
+      return _complain(
+        f"{error.filename or error} can't be written or read "
+        f"({error.strerror}): mend its permissions or choose another --workdir"
+      )
+    raise
+  except Exception as error:
+    # TensorStore, beneath Orbax, has errors of its own for a full disk.
+    if "No space left on device" in str(error):
+      return _complain(
+        "the disk is full: make room, then give the same command again; what "
+        "was finished is kept"
+      )
+    raise
+
+
+def _run(progress: Progress) -> int:
+  if _VERIFY.value:
+    return _verify(progress)
+  options = {
+    "phases": _PHASES.value,
+    "redo": _REDO.value,
+    "reuse": _REUSE.value,
+    "progress": progress,
+  }
+  if _SWEEP.value:
+    file = config_flags.get_config_filename(FLAGS["config"])
+    points = sweeps.points_of(file)
+    sweeps.run(_CONFIG.value, points, _WORKDIR.value, **options)
+  else:
+    pipeline.run(_CONFIG.value, _WORKDIR.value, **options)
+  return 0
+
+
+def _verify(progress: Progress) -> int:
+  problems = pipeline.verify(_WORKDIR.value)
+  for problem in problems:
+    print(problem)
+  if not problems:
+    progress.say(f"{_WORKDIR.value}: everything is as its manifests say")
+  return 1 if problems else 0
+
+
+def _parse(argv: Sequence[str]) -> None:
+  # Config files import their neighbours as `configs.NAME`.
+  sys.path.insert(0, os.getcwd())
+  try:
+    rest = FLAGS(list(argv))
+  except UserError:
+    raise
+  except Exception as error:  # config files raise what they like
+    raise UserError(_first_line(error)) from error
+  if len(rest) > 1:
+    raise UserError(
+      f"don't know what to do with {rest[1]!r}: flags are --NAME=VALUE"
+    )
+  if _WORKDIR.value is None:
+    raise UserError("--workdir is missing: say where artefacts shall be kept")
+  if _CONFIG.value is None and not _VERIFY.value:
+    raise UserError("--config is missing: try --config=configs/trec.py")
+
+
+def _first_line(error: Exception) -> str:
+  text = str(error).strip() or type(error).__name__
+  return " ".join(line.strip() for line in text.splitlines())
+
+
+def _keep_quiet() -> None:
+  """Libraries speak only when something is wrong."""
+  absl_logging.set_verbosity(absl_logging.ERROR)
+  for name in ("jax", "orbax", "flax", "tensorflow_datasets", "transformers"):
+    logging.getLogger(name).setLevel(logging.ERROR)
+  warnings.filterwarnings("ignore", category=DeprecationWarning)
+  warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _complain(line: str) -> int:
+  print(f"gd-jax: {line}", file=sys.stderr)
+  return 2
+
+
+if __name__ == "__main__":
+  cli()

@@ -1,0 +1,138 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Many runs of one config: each point of `sweep(add)` in a folder of its own.
+
+A config file may define, beside `get_config`,
+
+    def sweep(add):
+      for temperature in (1.0, 2.0, 4.0):
+        add(**{"students.temperature": temperature})
+
+Points share whatever they have in common: a phase that another point has done
+from the same config and inputs is taken over, so ten students never cost ten
+teachers.
+"""
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, pipeline
+from gd_jax.errors import UserError
+from gd_jax.progress import Progress
+from gd_jax.reporting import table
+
+Point = dict[str, Any]
+
+_MAX_NAME_LENGTH = 100
+
+
+def points_of(config_file: str) -> list[Point]:
+  """The points that the `sweep(add)` of a config file adds, in order.
+
+  Raises:
+    UserError: the file has no `sweep`, or it adds nothing.
+  """
+  spec = importlib.util.spec_from_file_location("_swept_config", config_file)
+  assert spec is not None and spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  points: list[Point] = []
+  if hasattr(module, "sweep"):
+    module.sweep(lambda **overrides: points.append(overrides))
+  if not points:
+    raise UserError(
+      f"{config_file} has no sweep: define sweep(add) beside get_config, and "
+      "call add(**{'students.temperature': 2.0}) for each point"
+    )
+  return points
+
+
+def folder_name(point: Point) -> str:
+  """A folder name for a point, the same wherever it stands in the sweep."""
+  plain = ",".join(f"{name}={value}" for name, value in sorted(point.items()))
+  safe = re.sub(r"[^A-Za-z0-9._=,-]+", "_", plain).strip("._") or "base"
+  if safe == plain and len(safe) <= _MAX_NAME_LENGTH:
+    return safe
+  tag = hashlib.sha256(plain.encode("utf-8")).hexdigest()[:8]
+  return f"{safe[:_MAX_NAME_LENGTH]}-{tag}"
+
+
+def apply(config: config_dict.ConfigDict, point: Point) -> Any:
+  """A locked copy of `config` with `point`'s fields.
+
+  Raises:
+    UserError: a field that the config does not have, or of the wrong type.
+  """
+  copy = config.copy_and_resolve_references()
+  with copy.unlocked():
+    for name, value in point.items():
+      section, _, field = name.rpartition(".")
+      target = copy[section] if section else copy
+      if field not in target:
+        raise UserError(f"the sweep names a field the config lacks: {name}")
+      try:
+        target[field] = value
+      except TypeError as error:
+        raise UserError(f"the sweep's {name}={value!r}: {error}") from error
+  return copy.lock()
+
+
+def run(
+  config: config_dict.ConfigDict,
+  points: Sequence[Point],
+  workdir: epath.PathLike,
+  *,
+  phases: Collection[str] | None = None,
+  redo: Collection[str] = (),
+  reuse: Sequence[epath.PathLike] = (),
+  progress: Progress | None = None,
+) -> list[epath.Path]:
+  """Runs the pipeline at every point, then prints one table over all.
+
+  Args:
+    config: what all points share.
+    points: each a dict of dotted field names and values.
+    workdir: holds a folder per point.
+    phases: as for `pipeline.run`.
+    redo: as for `pipeline.run`.
+    reuse: as for `pipeline.run`; earlier points are added to it.
+    progress: as for `pipeline.run`.
+
+  Returns:
+    The points' workdirs, in order.
+  """
+  progress = progress or Progress()
+  workdir = epath.Path(workdir)
+  folders = [workdir / folder_name(point) for point in points]
+  configs = [apply(config, point) for point in points]
+  for number, (folder, point_config) in enumerate(
+    zip(folders, configs, strict=True), start=1
+  ):
+    progress.say(f"point {number}/{len(points)}: {folder.name}")
+    others = [other for other in folders if other != folder and other.exists()]
+    pipeline.run(
+      point_config,
+      folder,
+      phases=phases,
+      redo=redo,
+      reuse=[*reuse, *others],
+      progress=progress,
+    )
+  results = [
+    (point, artefacts.read_json(folder / "report" / "results.json"))
+    for point, folder in zip(points, folders, strict=True)
+    if (folder / "report" / "results.json").exists()
+  ]
+  artefacts.write_json(
+    workdir / "sweep.json",
+    [{"point": point, "results": result} for point, result in results],
+  )
+  if results:
+    table.print_sweep(results)
+  return folders
