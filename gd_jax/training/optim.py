@@ -51,7 +51,8 @@ def layerwise_rates(
   fine-tuning").
 
   Args:
-    params: A parameter tree whose blocks are named layer_0, layer_1, ...
+    params: A parameter tree whose blocks are named layers_0, layers_1, ... or
+      blocks_0, ...
     decay: Factor per layer; 1 makes every rate equal.
 
   Returns:
@@ -59,14 +60,12 @@ def layerwise_rates(
     to decay^(layers + 1) for the embeddings.
   """
   paths = jax.tree_util.tree_flatten_with_path(params)[0]
-  names = [jax.tree_util.keystr(path, simple=True) for path, _ in paths]
-  layers = 1 + max((_layer(name) for name in names), default=-1)
+  layers = 1 + max((_layer(path) for path, _ in paths), default=-1)
 
   def rate(path, _):
-    name = jax.tree_util.keystr(path, simple=True, separator="/")
-    if "embed" in name.lower():
+    if "embed" in jax.tree_util.keystr(path):
       return decay ** (layers + 1)
-    layer = _layer(name)
+    layer = _layer(path)
     return 1.0 if layer < 0 else decay ** (layers - layer)
 
   return jax.tree_util.tree_map_with_path(rate, params)
@@ -99,9 +98,9 @@ def adamw(
   return optax.chain(*parts)
 
 
-def _layer(name: str) -> int:
-  """7 for '...layer_7...', -1 for what is in no block."""
-  found = re.search(r"(?:layer|block|h)s?_(\d+)", name)
+def _layer(path: tuple) -> int:
+  """7 for what is in layers_7 or blocks_7, -1 for what is in no block."""
+  found = re.search(r"(?:layers|blocks)_(\d+)", jax.tree_util.keystr(path))
   return int(found.group(1)) if found else -1
 
 
