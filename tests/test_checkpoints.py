@@ -1,0 +1,112 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gd_jax import artefacts, checkpoints
+from gd_jax.errors import UserError
+
+
+def _params():
+  return {
+    "layer": {"kernel": jnp.arange(6.0).reshape(2, 3), "bias": jnp.ones(3)},
+    "scale": jnp.ones((2,), jnp.bfloat16),
+  }
+
+
+def test_params_round_trip_with_their_dtypes(tmp_path):
+  checkpoints.save_params(tmp_path, _params())
+  loaded = checkpoints.load_params(tmp_path)
+  assert jax.tree.structure(loaded) == jax.tree.structure(_params())
+  for got, want in zip(
+    jax.tree.leaves(loaded), jax.tree.leaves(_params()), strict=True
+  ):
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(
+      np.asarray(got, np.float32), np.asarray(want, np.float32)
+    )
+
+
+def test_saving_again_replaces(tmp_path):
+  checkpoints.save_params(tmp_path, _params())
+  checkpoints.save_params(tmp_path, {"w": jnp.zeros(2)})
+  assert list(checkpoints.load_params(tmp_path)) == ["w"]
+
+
+def test_digest_sees_names_shapes_dtypes_and_values():
+  # Dies if: any of the four is left out of the digest.
+  base = checkpoints.digest_params({"a": np.zeros(4, np.float32)})
+  others = [
+    {"b": np.zeros(4, np.float32)},
+    {"a": np.zeros((2, 2), np.float32)},
+    {"a": np.zeros(4, np.int32)},
+    {"a": np.array([0, 0, 0, 1], np.float32)},
+  ]
+  assert base not in [checkpoints.digest_params(other) for other in others]
+
+
+def test_no_damage_is_loaded_in_silence(tmp_path):
+  # Dies if: the digest is not compared after restoring.
+  checkpoints.save_params(tmp_path, _params())
+  files = [path for path in (tmp_path / "params").rglob("*") if path.is_file()]
+  assert files
+  for path in files:
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", _flipped(whole), None):
+      if damaged is None:
+        path.unlink()
+      else:
+        path.write_bytes(damaged)
+      try:
+        loaded = checkpoints.load_params(tmp_path)
+      except UserError as error:
+        assert "params" in str(error) and "--redo=" in str(error)
+      else:
+        assert checkpoints.digest_params(loaded) == checkpoints.digest_params(
+          _params()
+        ), path
+      path.write_bytes(whole)
+
+
+def _flipped(data: bytes) -> bytes:
+  middle = len(data) // 2
+  return data[:middle] + bytes([data[middle] ^ 4]) + data[middle + 1 :]
+
+
+def test_params_whose_note_was_swapped_are_refused(tmp_path):
+  checkpoints.save_params(tmp_path, _params())
+  note = artefacts.read_json(tmp_path / "params.json")
+  note["digest"] = "0" * 64
+  artefacts.write_json(tmp_path / "params.json", note)
+  with pytest.raises(UserError, match="its digest differs"):
+    checkpoints.load_params(tmp_path)
+
+
+def test_resume_gives_back_the_last_state(tmp_path):
+  params = {"w": jnp.ones((3, 2))}
+  tx = optax.adamw(1e-3)
+  state = {"params": params, "opt_state": tx.init(params), "step": jnp.int32(1)}
+  resume = checkpoints.Resume(tmp_path)
+  assert resume.latest(state) is None
+  for step in (1, 2):
+    state = state | {"step": jnp.int32(step)}
+    resume.save(step, state, {"epoch": step}, force=True)
+  resume.close()
+  resume = checkpoints.Resume(tmp_path)
+  latest = resume.latest(jax.eval_shape(lambda: state))
+  assert latest is not None
+  step, restored, info = latest
+  assert (step, info, int(restored["step"])) == (2, {"epoch": 2}, 2)
+  assert jax.tree.structure(restored) == jax.tree.structure(state)
+  resume.clear()
+  assert checkpoints.Resume(tmp_path).latest(state) is None
+
+
+def test_resume_saves_at_most_once_in_its_time(tmp_path):
+  resume = checkpoints.Resume(tmp_path, every_seconds=3600)
+  resume.save(1, {"w": jnp.ones(2)}, {})
+  resume.close()
+  assert not (tmp_path / "resume").exists()

@@ -1,0 +1,182 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, pipeline
+from gd_jax.errors import UserError
+
+
+class House:
+  """Three toy phases that count how often each one ran."""
+
+  def __init__(self):
+    self.ran: list[str] = []
+    self.fail = ""
+    self.phases = (
+      pipeline.Phase("draw", self._phase("draw")),
+      pipeline.Phase(
+        "grow",
+        self._phase("grow"),
+        reads=("draw",),
+        grows={"grow.n": lambda was, now: now > was},
+      ),
+      pipeline.Phase(
+        "follow", self._phase("follow"), reads=("grow",), follows=("grow",)
+      ),
+      pipeline.Phase("train", self._phase("train"), reads=("grow",)),
+      pipeline.Phase(
+        "tell", self._phase("tell"), reads=("train",), derived=True
+      ),
+    )
+
+  def _phase(self, name):
+    def run(config, workdir, progress):
+      self.ran.append(name)
+      if self.fail == name:
+        raise RuntimeError("killed")
+      artefacts.write_json(workdir / name / "out.json", dict(config[name]))
+      return {}
+
+    return run
+
+
+@pytest.fixture
+def house(monkeypatch):
+  house = House()
+  monkeypatch.setattr(pipeline, "PHASES", house.phases)
+  monkeypatch.setattr(
+    pipeline, "NAMES", tuple(phase.name for phase in house.phases)
+  )
+  return house
+
+
+@pytest.fixture
+def config():
+  sections = {name: {"n": 1} for name in ("draw", "grow", "follow", "train")}
+  return config_dict.ConfigDict(sections | {"tell": {"n": 1}})
+
+
+ALL = ["draw", "grow", "follow", "train", "tell"]
+
+
+def _run(house, config, workdir, progress, **options):
+  house.ran.clear()
+  pipeline.run(config, workdir, progress=progress, **options)
+  return house.ran
+
+
+def test_done_phases_are_skipped(house, config, tmp_path, progress):
+  assert _run(house, config, tmp_path, progress) == ALL
+  assert _run(house, config, tmp_path, progress) == []
+
+
+def test_a_failed_phase_is_run_again_and_those_before_it_are_not(
+  house, config, tmp_path, progress
+):
+  house.fail = "train"
+  with pytest.raises(RuntimeError):
+    _run(house, config, tmp_path, progress)
+  house.fail = ""
+  assert _run(house, config, tmp_path, progress) == ["train", "tell"]
+
+
+def test_a_changed_field_is_refused_by_name_before_any_work(
+  house, config, tmp_path, progress
+):
+  # Dies if: the check is left to the phase's own turn.
+  _run(house, config, tmp_path, progress)
+  artefacts.clear(epath.Path(tmp_path) / "draw")
+  config.train.n = 2
+  with pytest.raises(
+    UserError, match=r"train\.n was 1 and is now 2.*--redo=train.*train, tell"
+  ):
+    _run(house, config, tmp_path, progress)
+  assert house.ran == []
+
+
+def test_unfinished_work_of_another_config_is_refused(
+  house, config, tmp_path, progress
+):
+  house.fail = "draw"
+  with pytest.raises(RuntimeError):
+    _run(house, config, tmp_path, progress)
+  config.draw.n = 2
+  with pytest.raises(UserError, match=r"draw\.n was 1 and is now 2"):
+    _run(house, config, tmp_path, progress)
+
+
+def test_redo_clears_what_depends_on_it(house, config, tmp_path, progress):
+  _run(house, config, tmp_path, progress)
+  config.grow.n = 0
+  assert _run(house, config, tmp_path, progress, redo=["grow"]) == ALL[1:]
+
+
+def test_growing_extends_and_refuses_to_leave_a_phase_behind(
+  house, config, tmp_path, progress
+):
+  _run(house, config, tmp_path, progress)
+  config.grow.n = 5
+  with pytest.raises(UserError, match="grow is about to grow under it"):
+    _run(house, config, tmp_path, progress)
+  assert house.ran == []
+  ran = _run(house, config, tmp_path, progress, redo=["train"])
+  assert ran == ALL[1:]
+  config.grow.n = 4
+  with pytest.raises(UserError, match=r"grow\.n was 5 and is now 4"):
+    _run(house, config, tmp_path, progress)
+
+
+def test_a_derived_phase_is_made_anew_without_asking(
+  house, config, tmp_path, progress
+):
+  _run(house, config, tmp_path, progress)
+  config.tell.n = 2
+  assert _run(house, config, tmp_path, progress) == ["tell"]
+
+
+def test_a_lost_artefact_that_comes_back_equal_spoils_nothing(
+  house, config, tmp_path, progress
+):
+  _run(house, config, tmp_path, progress)
+  artefacts.clear(epath.Path(tmp_path) / "draw")
+  assert _run(house, config, tmp_path, progress) == ["draw"]
+
+
+def test_damage_is_noticed_before_use(house, config, tmp_path, progress):
+  _run(house, config, tmp_path, progress)
+  (tmp_path / "grow" / "out.json").write_text("{}")
+  with pytest.raises(UserError, match=r"out\.json.*--redo=grow"):
+    _run(house, config, tmp_path, progress)
+  assert pipeline.verify(tmp_path)
+
+
+def test_verify_finds_nothing_wrong_with_a_whole_workdir(
+  house, config, tmp_path, progress
+):
+  _run(house, config, tmp_path, progress)
+  assert pipeline.verify(tmp_path) == []
+
+
+def test_a_missing_input_names_the_phase_to_run(
+  house, config, tmp_path, progress
+):
+  with pytest.raises(UserError, match=r"grow needs draw.*--phases=draw,grow"):
+    _run(house, config, tmp_path, progress, phases=["grow"])
+  with pytest.raises(UserError, match="no phase is named 'gorw'"):
+    _run(house, config, tmp_path, progress, phases=["gorw"])
+
+
+def test_reuse_takes_over_what_matches(house, config, tmp_path, progress):
+  # Dies if: take_over ignores the config.
+  _run(house, config, tmp_path / "a", progress)
+  config.train.n = 2
+  ran = _run(house, config, tmp_path / "b", progress, reuse=[tmp_path / "a"])
+  assert ran == ["train", "tell"]
+
+
+def test_a_moved_workdir_stays_valid(house, config, tmp_path, progress):
+  _run(house, config, tmp_path / "a", progress)
+  (tmp_path / "a").rename(tmp_path / "b")
+  assert _run(house, config, tmp_path / "b", progress) == []
