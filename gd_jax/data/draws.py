@@ -1,0 +1,80 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Low-data draws: which rows are labelled, held out, or copies of a test."""
+
+import functools
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from gd_jax import rngs
+from gd_jax.data.files import Row
+
+
+def normalise(text: str) -> str:
+  """What makes two texts the same one: words, without case or punctuation.
+
+  A text of punctuation alone is its own normal form, apart from white space.
+  """
+  folded = text.casefold()
+  words = _punctuation().sub(" ", folded).split()
+  return " ".join(words or folded.split())
+
+
+@functools.cache
+def _punctuation() -> re.Pattern[str]:
+  """Unicode's punctuation; symbols such as + stay, for C++ is not C."""
+  marks = (
+    chr(code)
+    for code in range(sys.maxunicode + 1)
+    if unicodedata.category(chr(code)).startswith("P")
+  )
+  return re.compile(f"[{re.escape(''.join(marks))}]")
+
+
+def drop_copies(
+  rows: Sequence[Row], texts: Iterable[str]
+) -> tuple[list[Row], int]:
+  """The rows whose text is none of `texts`, and how many others there were."""
+  known = {normalise(text) for text in texts}
+  kept = [row for row in rows if normalise(row.text) not in known]
+  return kept, len(rows) - len(kept)
+
+
+def per_class(
+  rows: Sequence[Row],
+  size: Callable[[int], int],
+  *,
+  seed: int,
+  purpose: str,
+) -> list[int]:
+  """Draws `size(n)` of the n rows of every class, without replacement.
+
+  Each class has a random stream of its own, named by `purpose` and the class,
+  and the first k of one shuffle are taken: a larger draw contains a smaller
+  one, and no class's draw depends on the other classes.
+
+  Returns:
+    Indices into `rows`, ascending.
+  """
+  places: dict[str, list[int]] = {}
+  for index, row in enumerate(rows):
+    places.setdefault(row.label, []).append(index)
+  taken: list[int] = []
+  for label, indices in places.items():
+    rng = rngs.numpy_stream(seed, purpose, label)
+    shuffled = rng.permutation(np.asarray(indices))
+    taken.extend(shuffled[: size(len(indices))].tolist())
+  return sorted(taken)
+
+
+def held_out_size(fraction: float) -> Callable[[int], int]:
+  """How many of a class's n rows are held out: none of 1, else 1 to n - 1."""
+
+  def size(n: int) -> int:
+    return 0 if n < 2 else min(max(round(fraction * n), 1), n - 1)
+
+  return size

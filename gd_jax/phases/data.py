@@ -1,0 +1,169 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""data: draws the labelled rows and sets the evaluation rows apart."""
+
+from collections import Counter
+from typing import Any
+
+from etils import epath
+
+from gd_jax import artefacts
+from gd_jax.data import draws, tasks
+from gd_jax.data.files import Row
+from gd_jax.errors import UserError
+from gd_jax.progress import Progress
+
+UNSEEN = -1  # the id of a label that no training row has
+
+
+def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
+  """Writes `WORKDIR/data`: the labelled rows, held-out rows marked, and the
+  evaluation texts and labels in files apart.
+
+  Returns:
+    Counts of rows.
+
+  Raises:
+    UserError: the data or a field of `config.data` is no good.
+  """
+  data, folder = config.data, workdir / "data"
+  wanted = data.labels_per_class
+  _check(data)
+  progress.say(
+    f"data: {config.task}, {wanted or 'all'} labelled rows per class, "
+    f"evaluated on {data.evaluate_on}; a few seconds"
+  )
+  splits = tasks.load(config, progress)
+  evaluation = splits.evaluation
+  pool, dropped = draws.drop_copies(
+    splits.train, (row.text for row in evaluation)
+  )
+  available = Counter(row.label for row in pool)
+  _require_every_class(splits.labels, available, data.evaluate_on)
+  labelled = [
+    pool[index]
+    for index in draws.per_class(
+      pool, lambda n: min(n, wanted or n), seed=data.seed, purpose="draw"
+    )
+  ]
+  held_out = set(
+    draws.per_class(
+      labelled,
+      draws.held_out_size(data.heldout_fraction),
+      seed=data.seed,
+      purpose="heldout",
+    )
+  )
+  short = {label: n for label, n in available.items() if wanted and n < wanted}
+  unseen = Counter(
+    row.label for row in evaluation if row.label not in available
+  )
+  _tell(progress, data, dropped=dropped, short=short, unseen=unseen)
+
+  ids = {label: index for index, label in enumerate(splits.labels)}
+  counts = {
+    "train_file": len(splits.train),
+    "pool": len(pool),
+    "labelled": len(labelled),
+    "train": len(labelled) - len(held_out),
+    "heldout": len(held_out),
+    "evaluation": len(evaluation),
+    "per_class": dict(Counter(row.label for row in labelled)),
+  }
+  _write_evaluation(folder, evaluation, ids)
+  artefacts.write_jsonl(
+    folder / "labelled.jsonl",
+    (
+      {
+        "row_id": row.line,
+        "text": row.text,
+        "label": ids[row.label],
+        "split": "heldout" if index in held_out else "train",
+      }
+      for index, row in enumerate(labelled)
+    ),
+  )
+  artefacts.write_json(
+    folder / "task.json",
+    {
+      "task": config.task,
+      "labels": list(splits.labels),
+      "labels_per_class": wanted,
+      "evaluate_on": data.evaluate_on,
+      "counts": counts,
+      "dropped_test_copies": dropped,
+      "unseen_labels": dict(unseen),
+      "short_classes": short,
+      "source": splits.fingerprint,
+    },
+  )
+  return {**counts, "dropped_test_copies": dropped}
+
+
+def _write_evaluation(
+  folder: epath.Path, rows: list[Row], ids: dict[str, int]
+) -> None:
+  """Texts and labels in two files, for only the report may read the labels."""
+  artefacts.write_jsonl(
+    folder / "evaluation_texts.jsonl",
+    ({"row_id": row.line, "text": row.text} for row in rows),
+  )
+  artefacts.write_json(
+    folder / "evaluation_labels.json",
+    {
+      "row_id": [row.line for row in rows],
+      "label": [ids.get(row.label, UNSEEN) for row in rows],
+      "name": [row.label for row in rows],
+    },
+  )
+
+
+def _check(data: Any) -> None:
+  if data.labels_per_class is not None and data.labels_per_class < 1:
+    raise UserError(
+      f"config.data.labels_per_class is {data.labels_per_class}; it can be 1 "
+      "or more, or None for all rows"
+    )
+  if not 0 < data.heldout_fraction < 1:
+    raise UserError(
+      f"config.data.heldout_fraction is {data.heldout_fraction}; it lies "
+      "between 0 and 1"
+    )
+
+
+def _require_every_class(
+  labels: tuple[str, ...], available: Counter[str], evaluate_on: str
+) -> None:
+  gone = [label for label in labels if not available[label]]
+  if gone:
+    raise UserError(
+      f"every training row of {', '.join(map(repr, gone))} also stands in the "
+      f"{evaluate_on} rows and was dropped; add training rows of that class"
+    )
+
+
+def _tell(
+  progress: Progress,
+  data: Any,
+  *,
+  dropped: int,
+  short: dict[str, int],
+  unseen: Counter[str],
+) -> None:
+  if dropped:
+    progress.say(
+      f"data: dropped {dropped} training rows that also stand in the "
+      f"{data.evaluate_on} rows"
+    )
+  if short:
+    named = ", ".join(f"{label!r} ({n})" for label, n in short.items())
+    progress.warn(
+      f"classes with fewer rows than labels_per_class={data.labels_per_class} "
+      f"give what they have: {named}"
+    )
+  if unseen:
+    named = ", ".join(f"{label!r} ({n})" for label, n in unseen.items())
+    progress.warn(
+      f"{data.evaluate_on} rows have labels that training never saw, which "
+      f"count as wrong: {named}"
+    )
