@@ -43,10 +43,16 @@ def first_run(state: step_lib.TrainState) -> Run:
 
 def next_round(run: Run, state: step_lib.TrainState) -> Run:
   """A new restart from `state` that keeps the best of the earlier ones."""
+  run = finished(run)
   record = _fresh_record(run.record["round"] + 1)
-  record["best"] = run.record["best"]
-  record["rounds"] = [*run.record["rounds"], run.record["round_best"]]
+  record |= {name: run.record[name] for name in ("best", "rounds")}
   return Run(state, run.best_params, record)
+
+
+def finished(run: Run) -> Run:
+  """`run` with its last round entered among the finished ones."""
+  rounds = [*run.record["rounds"], run.record["round_best"]]
+  return dataclasses.replace(run, record=run.record | {"rounds": rounds})
 
 
 def load_run(resume: checkpoints.Resume, template: Run) -> Run:

@@ -1,0 +1,223 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""data/ -> generator/: a language model, finetuned on the labelled texts.
+
+Labels are not read: the teacher says later what a generated text is.
+"""
+
+import collections
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, checkpoints, devices, hub, rngs
+from gd_jax.data import batches, formats, tokenizers
+from gd_jax.errors import UserError
+from gd_jax.models import bert, families, gpt2, pretrained
+from gd_jax.progress import Progress
+from gd_jax.training import (
+  fit,
+  losses,
+  metrics,
+  optim,
+  predict,
+)
+from gd_jax.training import step as step_lib
+
+NAME = "generator"
+_EVAL_BATCH_SIZE = 32
+
+
+def run(
+  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+) -> dict[str, Any]:
+  """Trains the generator; keeps the parameters of least held-out perplexity.
+
+  Returns:
+    Counts and the held-out perplexity.
+
+  Raises:
+    UserError: A file is missing or damaged, the kind is unknown, or the
+      training diverged.
+    signals.Stopped: A signal came; the next call goes on from there.
+  """
+  c = config.generator
+  folder = workdir / NAME
+  rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
+  texts = {
+    split: [row["text"] for row in rows if row["split"] == split]
+    for split in ("train", "heldout")
+  }
+  if not texts["heldout"]:
+    progress.warn(
+      "generator: no row is held out, so nothing stops it from learning the"
+      " texts by heart; raise data.heldout_fraction"
+    )
+    texts["heldout"] = texts["train"]
+  module, params, tokenizer = _start(c, config.seed, texts["train"])
+  ids = {
+    split: [formats.encode(tokenizer, text) for text in split_texts]
+    for split, split_texts in texts.items()
+  }
+  fmt = _format(tokenizer, ids["train"], max_tokens=c.max_tokens)
+  train, heldout = (
+    batches.from_rows([formats.frame(row, fmt) for row in ids[split] if row])
+    for split in ("train", "heldout")
+  )
+  progress.say(
+    f"generator: finetune a {c.kind} language model on"
+    f" {len(train['tokens']):,} texts, at most {c.max_steps} steps of"
+    f" {c.batch_size}; stopped by {len(heldout['tokens']):,} held-out texts"
+  )
+  best = _train(
+    c,
+    seed=config.seed,
+    module=module,
+    params=params,
+    train=train,
+    heldout=heldout,
+    folder=folder,
+    progress=progress,
+  )
+
+  checkpoints.save_params(folder, best.best_params)
+  tokenizers.save(folder, tokenizer)
+  formats.save(folder, fmt)
+  artefacts.write_json(folder / "model.json", families.spec_of(module))
+  chosen = best.record["best"]
+  summary = {
+    "chosen": {"step": chosen["step"]},
+    "heldout": chosen["scores"],
+    "steps": int(best.state.step),
+    "train_rows": len(train["tokens"]),
+    "heldout_rows": len(heldout["tokens"]),
+    "params_total": families.count_params(best.best_params),
+  }
+  artefacts.write_json(folder / "summary.json", summary)
+  perplexity = chosen["scores"]["perplexity"]
+  progress.say(
+    f"generator: held-out perplexity {perplexity:.1f} a token"
+    f" after {chosen['step']} steps"
+  )
+  checkpoints.Resume(folder).clear()
+  return {
+    "train_rows": summary["train_rows"],
+    "heldout_rows": summary["heldout_rows"],
+    "heldout_perplexity": perplexity,
+    "chosen_step": chosen["step"],
+  }
+
+
+def _start(c, seed: int, texts: list[str]):
+  """(module, params, tokenizer) of `c.kind` before any training."""
+  if c.kind == "scratch":
+    tokenizer = tokenizers.train_byte_bpe(
+      texts, vocab_size=c.scratch.vocab_size
+    )
+    module = gpt2.Gpt2(
+      gpt2.Gpt2Config(
+        vocab_size=tokenizer.get_vocab_size(),
+        width=c.scratch.width,
+        num_layers=c.scratch.num_layers,
+        num_heads=c.scratch.num_heads,
+        mlp_width=4 * c.scratch.width,
+        max_length=c.max_tokens + 2,
+        dropout=c.dropout,
+      )
+    )
+    params = families.init_params(module, rngs.stream(seed, NAME, "init"))
+    return module, params, tokenizer
+  if c.kind not in ("warm_start", "pretrained"):
+    raise UserError(
+      f"config.generator.kind is {c.kind!r}; it can be 'warm_start',"
+      " 'pretrained' or 'scratch'"
+    )
+  init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
+  tokenizer = tokenizers.load(init)
+  if c.kind == "warm_start":
+    model_config, params = pretrained.load_bert(init)
+    make, params = bert.BertDecoder, pretrained.warm_start(params)
+  else:
+    model_config, params = pretrained.load_gpt2(init)
+    make = gpt2.Gpt2
+  if c.max_tokens + 2 > model_config.max_length:
+    raise UserError(
+      f"config.generator.max_tokens={c.max_tokens}: {c.init} has"
+      f" {model_config.max_length} positions, two of them for BOS and EOS"
+    )
+  module = make(dataclasses.replace(model_config, dropout=c.dropout))
+  return module, params, tokenizer
+
+
+def _format(tokenizer, ids, *, max_tokens: int) -> formats.Format:
+  eos_id = tokenizers.require_id(tokenizer, "[SEP]", tokenizers.END_OF_TEXT)
+  banned = set(tokenizers.unwritable_ids(tokenizer)) - {eos_id}
+  first = collections.Counter(row[0] for row in ids if row)
+  return formats.Format(
+    bos_id=tokenizers.require_id(tokenizer, "[CLS]", tokenizers.END_OF_TEXT),
+    eos_id=eos_id,
+    max_tokens=max_tokens,
+    banned_ids=tuple(sorted(banned)),
+    first_tokens=dict(sorted(first.items())),
+  )
+
+
+def _train(
+  c, *, seed, module, params, train, heldout, folder, progress
+) -> fit.Run:
+  mesh = devices.mesh()
+  tx = optim.adamw(
+    optim.warmup_linear_decay(
+      c.learning_rate,
+      total_steps=c.max_steps,
+      warmup_fraction=c.warmup_fraction,
+    ),
+    weight_decay=c.weight_decay,
+  )
+  train_step = fit.compile_step(
+    step_lib.make_train_step(losses.make_lm_loss(module), tx), mesh
+  )
+  eval_step = predict.make_lm_eval_step(module, mesh)
+
+  def evaluate(params):
+    means = predict.mean_metrics(
+      eval_step, params, heldout, batch_size=_EVAL_BATCH_SIZE, mesh=mesh
+    )
+    xent = means["xent"]
+    return {"xent": xent, "perplexity": float(np.exp(min(xent, 80.0)))}
+
+  params = jax.device_put(params, devices.everywhere(mesh))
+  resume = checkpoints.Resume(folder)
+  template = fit.first_run(step_lib.init_state(params, tx))
+  run_ = fit.load_run(resume, template)
+  order = batches.Batches(
+    train,
+    batch_size=c.batch_size,
+    seed=rngs.derived_seed(seed, NAME, "order"),
+  )
+  start = int(run_.state.step)
+  writer = metrics.MetricsWriter(folder, start_step=start)
+  with progress.bar(NAME, c.max_steps, unit="steps", done=start) as bar:
+    run_ = fit.fit(
+      run_,
+      name=NAME,
+      train_step=train_step,
+      batch_at=order.at,
+      rng=rngs.stream(seed, NAME, "dropout"),
+      mesh=mesh,
+      total_steps=c.max_steps,
+      evaluate=evaluate,
+      rank=lambda scores: (-scores["xent"],),
+      eval_every_steps=c.eval_every_steps,
+      patience=c.patience,
+      resume=resume,
+      writer=writer,
+      bar=bar,
+    )
+  writer.close()
+  resume.close()
+  return run_

@@ -1,0 +1,148 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""teacher/ and corpus/ -> soft_labels/: the teacher's logits on every text.
+
+Shard by shard; a shard whose rows and teacher are the same as when it was
+written is kept, so that a corpus that grew costs only its new rows.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, checkpoints, devices, signals
+from gd_jax.data import batches, logits, texts, tokenizers
+from gd_jax.models import families
+from gd_jax.progress import Progress
+from gd_jax.training import metrics, predict
+
+NAME = "soft_labels"
+
+
+def run(
+  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+) -> dict[str, Any]:
+  """Labels all labelled rows and the corpus' kept rows.
+
+  Returns:
+    Counts of rows.
+
+  Raises:
+    UserError: An artefact is missing or damaged.
+    signals.Stopped: A signal came; whole shards are kept.
+  """
+  folder = workdir / NAME
+  task = artefacts.read_json(workdir / "data/task.json")
+  labelled = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
+  shards = list(_shards(workdir / "corpus"))
+  num_kept = sum(len(rows) for _, rows in shards)
+  progress.say(
+    f"soft_labels: the teacher reads {len(labelled):,} labelled and"
+    f" {num_kept:,} generated texts"
+  )
+  label = _make_labeller(config, workdir, num_classes=len(task["labels"]))
+  teacher = artefacts.read_json(workdir / "teacher/params.json")["digest"]
+  files = [(logits.LABELLED, labelled)]
+  files += [(logits.shard_name(index), rows) for index, rows in shards]
+  _drop_others(folder, {name for name, _ in files})
+  computed = 0
+  with progress.bar(NAME, len(labelled) + num_kept) as bar:
+    for name, rows in files:
+      meta = {"source": _source(rows, teacher)}
+      if logits.load_meta(folder / name) == meta:
+        bar.advance(len(rows))
+        continue
+      row_id = np.array([row["row_id"] for row in rows], np.int64)
+      values = label([row["text"] for row in rows], bar)
+      logits.save_logits(folder / name, row_id, values, **meta)
+      computed += len(rows)
+      signals.check()
+  artefacts.write_json(
+    folder / "agreement.json", _agreement(folder, labelled, task["labels"])
+  )
+  return {"labelled_rows": len(labelled), "corpus_rows": num_kept}
+
+
+def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
+  """label(texts, bar) -> logits [N C], in the texts' order."""
+  mesh = devices.mesh()
+  folder = workdir / "teacher"
+  module = families.build(artefacts.read_json(folder / "model.json"))
+  params = jax.device_put(
+    checkpoints.load_params(folder), devices.everywhere(mesh)
+  )
+  tokenizer = tokenizers.load(folder)
+  label_step = predict.make_label_step(module, mesh)
+
+  def label(row_texts, bar):
+    rows = tokenizers.encode_for_teacher(
+      tokenizer, row_texts, max_tokens=config.data.max_tokens
+    )
+    return predict.predict_logits(
+      label_step,
+      params,
+      batches.from_rows(rows),
+      num_classes=num_classes,
+      batch_size=config.soft_labels.batch_size,
+      mesh=mesh,
+      bar=bar,
+    )
+
+  return label
+
+
+def _shards(corpus: epath.Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+  """(index, kept rows) of each drawn shard."""
+  kept = {row["row_id"]: row for row in texts.read_kept(corpus)}
+  for path in sorted(corpus.glob("drawn-*.jsonl")):
+    ids = [row["row_id"] for row in artefacts.read_jsonl(path)]
+    index = int(path.stem.removeprefix("drawn-"))
+    yield index, [kept[i] for i in ids if i in kept]
+
+
+def _source(rows: list[dict[str, Any]], teacher: str) -> str:
+  """A digest of all that the logits of these rows depend on."""
+  return artefacts.digest([teacher, [[r["row_id"], r["text"]] for r in rows]])
+
+
+def _drop_others(folder: epath.Path, names: set[str]) -> None:
+  """Removes shards of a corpus that has fewer by now."""
+  for path in folder.glob("corpus-*.safetensors"):
+    if path.name not in names:
+      path.unlink()
+
+
+def _agreement(folder: epath.Path, labelled, names) -> dict[str, Any]:
+  """What the teacher makes of the rows: to be looked at before the students."""
+  row_id, values = logits.load_logits(folder / logits.LABELLED)
+  position = {int(i): n for n, i in enumerate(row_id)}
+  result = {"labels": names}
+  for split in ("train", "heldout"):
+    rows = [row for row in labelled if row["split"] == split]
+    if rows:
+      at = [position[row["row_id"]] for row in rows]
+      label = np.array([row["label"] for row in rows])
+      scores = metrics.classification_scores(values[at], label)
+      result[split] = scores | _confidence(values[at])
+  _, values = logits.load_corpus_logits(folder)
+  if len(values):
+    result["corpus"] = _confidence(values)
+  return result
+
+
+def _confidence(values: np.ndarray) -> dict[str, Any]:
+  """Class shares, mean largest probability and mean entropy (nats)."""
+  probs = np.asarray(jax.nn.softmax(values.astype(np.float32), axis=-1))
+  entropy = -np.sum(probs * np.log(np.maximum(probs, 1e-30)), axis=-1)
+  shares = np.bincount(probs.argmax(-1), minlength=probs.shape[1]) / len(probs)
+  return {
+    "rows": len(probs),
+    "class_share": [float(share) for share in shares],
+    "mean_class_probability": [float(p) for p in probs.mean(axis=0)],
+    "mean_confidence": float(probs.max(axis=-1).mean()),
+    "mean_entropy": float(entropy.mean()),
+  }

@@ -1,0 +1,224 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""data/ -> teacher/: BERT, finetuned on the labelled rows.
+
+The recipe is made for few labels, where the usual three epochs often end at
+chance (Mosbach et al. 2021): bias-corrected AdamW, a warm-up, enough steps,
+slower layers below, and several restarts judged on the held-out rows.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, checkpoints, devices, hub, rngs
+from gd_jax.data import batches, tokenizers
+from gd_jax.models import bert, families, pretrained
+from gd_jax.progress import Progress
+from gd_jax.training import (
+  fit,
+  losses,
+  metrics,
+  optim,
+  predict,
+)
+from gd_jax.training import step as step_lib
+
+NAME = "teacher"
+_EVAL_BATCH_SIZE = 64
+
+
+def run(
+  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+) -> dict[str, Any]:
+  """Trains `config.teacher.restarts` teachers and keeps the best.
+
+  Returns:
+    Counts and the kept teacher's held-out scores.
+
+  Raises:
+    UserError: A file is missing or damaged, or the training diverged.
+    signals.Stopped: A signal came; the next call goes on from there.
+  """
+  c = config.teacher
+  folder = workdir / NAME
+  num_classes = len(artefacts.read_json(workdir / "data/task.json")["labels"])
+  rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
+  init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
+  tokenizer = tokenizers.load(init)
+  train, heldout = (
+    _arrays(tokenizer, rows, split, max_tokens=config.data.max_tokens)
+    for split in ("train", "heldout")
+  )
+  if not len(heldout["label"]):
+    progress.warn(
+      "teacher: no row is held out, so restarts are judged on the rows they"
+      " were trained on; raise data.heldout_fraction"
+    )
+    heldout = train
+
+  bert_config, bert_params = pretrained.load_bert(init)
+  module = bert.BertClassifier(
+    dataclasses.replace(bert_config, dropout=c.dropout),
+    num_classes=num_classes,
+    pooling=c.pooling,
+  )
+  steps_per_epoch = math.ceil(len(train["label"]) / c.batch_size)
+  total_steps = max(c.total_epochs * steps_per_epoch, c.min_steps)
+  progress.say(
+    f"teacher: finetune {c.init} on {len(train['label']):,} rows,"
+    f" {c.restarts} x {total_steps} steps of {c.batch_size};"
+    f" judged on {len(heldout['label']):,} held-out rows"
+  )
+
+  best = _train(
+    c,
+    seed=config.seed,
+    module=module,
+    init_params=lambda rng: pretrained.classifier_params(
+      bert_params, num_classes, rng
+    ),
+    train=train,
+    heldout=heldout,
+    total_steps=total_steps,
+    folder=folder,
+    progress=progress,
+  )
+
+  checkpoints.save_params(folder, best.best_params)
+  tokenizers.save(folder, tokenizer)
+  artefacts.write_json(folder / "model.json", families.spec_of(module))
+  chosen = best.record["best"]
+  chance = float(np.bincount(heldout["label"]).max() / len(heldout["label"]))
+  summary = {
+    "restarts": best.record["rounds"],
+    "chosen": {"restart": chosen["round"], "step": chosen["step"]},
+    "heldout": chosen["scores"],
+    "heldout_majority_share": chance,
+    "total_steps": total_steps,
+    "train_rows": len(train["label"]),
+    "heldout_rows": len(heldout["label"]),
+    "params_total": families.count_params(best.best_params),
+  }
+  artefacts.write_json(folder / "summary.json", summary)
+  accuracy = chosen["scores"]["accuracy"]
+  progress.say(
+    f"teacher: {accuracy:.1%} of the held-out rows right"
+    f" (the most frequent class alone: {chance:.1%})"
+  )
+  if accuracy <= near_chance(chance, len(heldout["label"])):
+    progress.warn(
+      f"teacher: {accuracy:.1%} on held-out rows is near chance ({chance:.1%})."
+      " A student can't be better than what it copies: check the labels, give"
+      " more rows, or raise teacher.restarts and teacher.min_steps"
+    )
+  checkpoints.Resume(folder).clear()
+  return {
+    "train_rows": summary["train_rows"],
+    "heldout_rows": summary["heldout_rows"],
+    "heldout_accuracy": accuracy,
+    "chosen_restart": chosen["round"],
+  }
+
+
+def near_chance(majority_share: float, num_rows: int) -> float:
+  """The accuracy up to which a teacher has learned nothing worth copying.
+
+  Two standard errors above always guessing the most frequent class, and at
+  least a tenth of the way from there to perfect.
+  """
+  standard_error = math.sqrt(majority_share * (1 - majority_share) / num_rows)
+  return majority_share + max(2 * standard_error, 0.1 * (1 - majority_share))
+
+
+def rank(scores: fit.Scores) -> tuple[float, float]:
+  """Accuracy; where it ties, as it does on few rows, cross-entropy."""
+  return scores["accuracy"], -scores["xent"]
+
+
+def _train(
+  c, *, seed, module, init_params, train, heldout, total_steps, folder, progress
+) -> fit.Run:
+  """All restarts, one after another, from wherever the last call stopped."""
+  mesh = devices.mesh()
+  template = jax.eval_shape(init_params, jax.random.key(0))
+  tx = optim.adamw(
+    optim.warmup_linear_decay(
+      c.learning_rate,
+      total_steps=total_steps,
+      warmup_fraction=c.warmup_fraction,
+    ),
+    weight_decay=c.weight_decay,
+    rates=optim.layerwise_rates(template, decay=c.layerwise_decay),
+  )
+  train_step = fit.compile_step(
+    step_lib.make_train_step(losses.make_classifier_loss(module), tx), mesh
+  )
+  label_step = predict.make_label_step(module, mesh)
+
+  def evaluate(params):
+    logits = predict.predict_logits(
+      label_step,
+      params,
+      heldout,
+      num_classes=module.num_classes,
+      batch_size=_EVAL_BATCH_SIZE,
+      mesh=mesh,
+    )
+    return metrics.classification_scores(logits, heldout["label"])
+
+  def fresh_state(restart):
+    params = init_params(rngs.stream(seed, NAME, "init", restart))
+    params = jax.device_put(params, devices.everywhere(mesh))
+    return step_lib.init_state(params, tx)
+
+  resume = checkpoints.Resume(folder)
+  run_ = fit.load_run(resume, fit.first_run(fresh_state(0)))
+  start = run_.record["round"] * total_steps + int(run_.state.step)
+  writer = metrics.MetricsWriter(folder, start_step=start)
+  with progress.bar(
+    NAME, c.restarts * total_steps, unit="steps", done=start
+  ) as bar:
+    while True:
+      restart = run_.record["round"]
+      order = batches.Batches(
+        train,
+        batch_size=c.batch_size,
+        seed=rngs.derived_seed(seed, NAME, "order", restart),
+      )
+      run_ = fit.fit(
+        run_,
+        name=NAME,
+        train_step=train_step,
+        batch_at=order.at,
+        rng=rngs.stream(seed, NAME, "dropout", restart),
+        mesh=mesh,
+        total_steps=total_steps,
+        evaluate=evaluate,
+        rank=rank,
+        eval_every_steps=max(1, total_steps // c.evals),
+        patience=None,
+        resume=resume,
+        writer=writer,
+        bar=bar,
+      )
+      if restart + 1 == c.restarts:
+        break
+      run_ = fit.next_round(run_, fresh_state(restart + 1))
+  writer.close()
+  resume.close()
+  return fit.finished(run_)
+
+
+def _arrays(tokenizer, rows, split: str, *, max_tokens: int) -> batches.Arrays:
+  rows = [row for row in rows if row["split"] == split]
+  texts = [row["text"] for row in rows]
+  return batches.from_rows(
+    tokenizers.encode_for_teacher(tokenizer, texts, max_tokens=max_tokens),
+    label=np.array([row["label"] for row in rows], np.int32),
+  )
