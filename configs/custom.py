@@ -1,0 +1,28 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Your own texts: FOLDER holds train and test files (.tsv, .csv or .jsonl).
+
+Each has the columns `label` and `text`; a validation file is optional.
+Costs about as much as configs/trec.py for short texts.
+
+Run: gd-jax --config=configs/custom.py:FOLDER --workdir=runs/mine
+Smoke test: --config=configs/custom.py:FOLDER,quick
+"""
+
+from ml_collections import config_dict
+
+from configs import common
+
+
+def get_config(arg: str = "") -> config_dict.ConfigDict:
+  """The config for the folder `arg`; "FOLDER,quick" shrinks everything.
+
+  Raises:
+    ValueError: no folder was named.
+  """
+  folder, _, rest = arg.partition(",")
+  if not folder:
+    raise ValueError("name your folder: --config=configs/custom.py:FOLDER")
+  config = common.get_config("custom")
+  config.data.folder = folder
+  return common.finish(config, rest)

@@ -1,0 +1,105 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import errno
+import pathlib
+
+import pytest
+from absl.testing import flagsaver
+
+from gd_jax import main, pipeline, signals
+
+CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+  """Runs a command line; returns its exit code and what it said."""
+  monkeypatch.chdir(CONFIGS.parent)
+
+  def run(*flags):
+    saved = flagsaver.save_flag_values()
+    try:
+      code = main.main(["gd-jax", *map(str, flags)])
+    finally:
+      flagsaver.restore_flag_values(saved)
+    return code, capsys.readouterr().err
+
+  return run
+
+
+@pytest.mark.parametrize(
+  ("flags", "words"),
+  [
+    ([], ["--workdir is missing"]),
+    (["--workdir=w"], ["--config is missing"]),
+    (["--config=configs/terc.py"], ["configs/terc.py"]),
+    (["--config=configs/trec.py:fast"], ["'quick'", "'fast'"]),
+    (["--config=configs/custom.py"], ["configs/custom.py:FOLDER"]),
+    (
+      ["--config=configs/trec.py", "--config.corpus.num_text=5"],
+      ["num_text", "num_texts"],
+    ),
+    (
+      ["--config=configs/trec.py", "--config.corpus.num_texts=many"],
+      ["many"],
+    ),
+    (["--wrokdir=w"], ["wrokdir", "workdir"]),
+    (["--config=configs/trec.py", "--workdir=w", "trec"], ["'trec'"]),
+    (
+      ["--config=configs/trec.py", "--workdir=w", "--phases=teach"],
+      ["'teach'", "teacher"],
+    ),
+    (["--workdir=/nowhere/w", "--verify"], ["no workdir /nowhere/w"]),
+  ],
+)
+def test_bad_input_gets_one_line_and_exit_2(
+  command, tmp_path, monkeypatch, flags, words
+):
+  # Dies if: an exception of absl or of a config file gets through.
+  flags = [flag.replace("=w", f"={tmp_path}/w") for flag in flags]
+  code, said = command(*flags)
+  assert code == 2
+  assert said.startswith("gd-jax: ")
+  assert said.count("\n") == 1, said
+  for word in words:
+    assert word in said
+
+
+@pytest.mark.parametrize(
+  ("error", "code", "words"),
+  [
+    (OSError(errno.ENOSPC, "No space left", "f.json"), 2, "disk is full"),
+    (ValueError("x: No space left on device"), 2, "disk is full"),
+    (OSError(errno.EROFS, "Read-only", "f.json"), 2, "f.json can't be written"),
+    (signals.Stopped(), 143, "goes on from there"),
+  ],
+)
+def test_troubles_of_a_run_are_said_in_one_line(
+  command, monkeypatch, tmp_path, error, code, words
+):
+  def fail(*args, **kwargs):
+    raise error
+
+  monkeypatch.setattr(pipeline, "run", fail)
+  got, said = command("--config=configs/trec.py", f"--workdir={tmp_path}/w")
+  assert got == code
+  assert words in said
+  assert "Traceback" not in said
+
+
+def test_a_bug_keeps_its_traceback(command, monkeypatch, tmp_path):
+  def fail(*args, **kwargs):
+    raise ZeroDivisionError
+
+  monkeypatch.setattr(pipeline, "run", fail)
+  with pytest.raises(ZeroDivisionError):
+    command("--config=configs/trec.py", f"--workdir={tmp_path}/w")
+
+
+def test_a_workdir_that_cannot_be_written_is_refused(command, tmp_path):
+  (tmp_path / "file").write_text("in the way")
+  code, said = command(
+    "--config=configs/trec.py", f"--workdir={tmp_path}/file/w"
+  )
+  assert code == 2
+  assert "can't be written" in said

@@ -1,0 +1,52 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+from ml_collections import config_dict
+
+from gd_jax import sweeps
+from gd_jax.errors import UserError
+
+
+def _config():
+  config = config_dict.ConfigDict({"seed": 0, "students": {"lr": 0.1}})
+  return config.lock()
+
+
+def test_points_come_from_the_config_file(tmp_path):
+  file = tmp_path / "config.py"
+  file.write_text("def sweep(add):\n  for s in (1, 2): add(seed=s)\n")
+  assert sweeps.points_of(str(file)) == [{"seed": 1}, {"seed": 2}]
+  file.write_text("")
+  with pytest.raises(UserError, match="has no sweep"):
+    sweeps.points_of(str(file))
+
+
+def test_a_point_changes_its_fields_alone():
+  config = _config()
+  point = sweeps.apply(config, {"students.lr": 0.5})
+  assert (point.students.lr, point.seed, config.students.lr) == (0.5, 0, 0.1)
+  with pytest.raises(UserError, match=r"lacks: students\.rate"):
+    sweeps.apply(config, {"students.rate": 0.5})
+  with pytest.raises(UserError, match=r"lacks: student\.lr"):
+    sweeps.apply(config, {"student.lr": 0.5})
+  with pytest.raises(UserError, match="seed='x'"):
+    sweeps.apply(config, {"seed": "x"})
+
+
+def test_folder_names_are_safe_and_tell_points_apart():
+  # Dies if: two values that look alike after cleaning share a folder.
+  names = {
+    sweeps.folder_name(point)
+    for point in (
+      {"a.b": 1.0},
+      {"a.b": 2.0},
+      {"a.b": "../../x"},
+      {"a.b": "/x"},
+      {"a.b": ("x",)},
+      {"a.b": "x" * 300},
+      {"a.b": "x" * 301},
+    )
+  }
+  assert len(names) == 7
+  for name in names:
+    assert "/" not in name and not name.startswith(".") and len(name) < 120
