@@ -29,6 +29,10 @@ def _data() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
   # DIR/TASK/train.tsv, test.tsv and perhaps validation.tsv; None: download.
   c.dir = config_dict.placeholder(str)
+  # The task "custom" reads FOLDER/train.tsv, test.tsv itself.
+  c.folder = config_dict.placeholder(str)
+  # A longer line in a file is an error, most likely of its line ends.
+  c.max_line_bytes = 100_000
   # Where prepared data sets are kept; None: ~/.cache/gd_jax.
   c.cache_dir = config_dict.placeholder(str)
   # Whether the public archive may be fetched where data.dir is None.

@@ -24,63 +24,70 @@ Parse = Callable[[str, BinaryIO], Iterator[Row]]
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-  """Where one split stands: a file, or a member of an archive."""
+  """Where one split stands: a file, or a member of an archive, and its form.
+
+  Attributes:
+    file: the file on the web.
+    member: name inside the archive; None where the file is no archive.
+    parse: (name for errors, open file) -> rows.
+    note: what a user of this split should know.
+  """
 
   file: downloads.RemoteFile
   member: str | None
   parse: Parse
+  note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class ArchiveSource:
-  """One split in a downloaded file."""
+  """One split in a file that is, or will be, downloaded into `folder`."""
 
-  path: epath.Path
-  sha256: str
-  member: str | None
-  parse: Parse
+  where: Member
+  folder: epath.Path
 
   def __str__(self) -> str:
-    return f"{self.path}:{self.member}" if self.member else str(self.path)
+    path = self.folder / self.where.file.name
+    return f"{path}:{self.where.member}" if self.where.member else str(path)
+
+  @property
+  def note(self) -> str:
+    """What a user of this split should know; often nothing."""
+    return self.where.note
+
+  def fingerprint(self) -> str | None:
+    """Digest of what `read` depends on; None before the first download of a
+    file that nobody published a checksum of."""
+    sha256 = downloads.known_sha256(self.where.file, self.folder)
+    return sha256 and f"{sha256}/{self.where.member}"
+
+  def fetch(self, *, allow_download: bool, progress: Progress) -> None:
+    """Makes sure that the right file is there.
+
+    Raises:
+      UserError: it is neither there nor to be had.
+    """
+    downloads.fetch(
+      self.where.file, self.folder, allow=allow_download, progress=progress
+    )
 
   def read(self) -> Iterator[Row]:
     """Yields the rows; raises UserError where the layout is another."""
-    with downloads.open_member(self.path, self.member) as file:
-      yield from self.parse(str(self), file)
-
-  def fingerprint(self) -> str:
-    """Digest of what `read` depends on."""
-    return f"{self.sha256}/{self.member}"
+    path = self.folder / self.where.file.name
+    with downloads.open_member(path, self.where.member) as file:
+      yield from self.where.parse(str(self), file)
 
 
 def find_sources(
-  task: str,
-  *,
-  evaluate_on: str,
-  folder: epath.Path,
-  allow_download: bool,
-  progress: Progress,
+  task: str, *, evaluate_on: str, folder: epath.Path
 ) -> dict[str, ArchiveSource]:
-  """The archive of each split that is needed, fetched into `folder`.
-
-  Raises:
-    UserError: an archive is neither there nor to be had.
-  """
+  """Where the rows to train and, if the archive has any, to evaluate on are."""
   members = ARCHIVES[task]
-  if task == "sst2" and evaluate_on == "test":
-    progress.say(
-      "data: the public test rows of sst2 have no labels, so its development "
-      "rows are the test rows"
-    )
-  sources = {}
-  for split in ("train", evaluate_on):
-    if split in members:
-      member = members[split]
-      path, sha256 = downloads.fetch(
-        member.file, folder, allow=allow_download, progress=progress
-      )
-      sources[split] = ArchiveSource(path, sha256, member.member, member.parse)
-  return sources
+  return {
+    split: ArchiveSource(members[split], folder)
+    for split in ("train", evaluate_on)
+    if split in members
+  }
 
 
 def _tsv_named(names: dict[str, str]) -> Parse:
@@ -230,7 +237,13 @@ def _csv_archive(
 ARCHIVES: dict[str, dict[str, Member]] = {
   "sst2": {
     "train": Member(_SST2, "SST-2/train.tsv", _tsv_named(SST2_LABELS)),
-    "test": Member(_SST2, "SST-2/dev.tsv", _tsv_named(SST2_LABELS)),
+    "test": Member(
+      _SST2,
+      "SST-2/dev.tsv",
+      _tsv_named(SST2_LABELS),
+      note="the public test rows of sst2 have no labels, so its development "
+      "rows are the test rows",
+    ),
   },
   "trec": {
     "train": Member(_TREC_TRAIN, None, _trec),

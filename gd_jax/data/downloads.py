@@ -44,10 +44,18 @@ class RemoteFile:
   sha256: str | None = None
 
 
+def known_sha256(file: RemoteFile, folder: epath.Path) -> str | None:
+  """The published checksum, or else the one recorded at the first download."""
+  if file.sha256 is not None:
+    return file.sha256
+  record = _record_path(folder / file.name)
+  return artefacts.read_json(record)["sha256"] if record.exists() else None
+
+
 def fetch(
   file: RemoteFile, folder: epath.Path, *, allow: bool, progress: Progress
-) -> tuple[epath.Path, str]:
-  """The file in `folder`, downloaded if it is not there yet, and its sha256.
+) -> epath.Path:
+  """The path of the file in `folder`, downloaded if it is not there yet.
 
   Beside it stands NAME.json with its url, size and sha256, recorded at the
   first download. A file that the user put there by hand is taken as well.
@@ -75,13 +83,11 @@ def fetch(
         f"that, put {file.name} there by hand, or give the rows as files with "
         "--config.data.dir=DIR"
       ) from error
-  record = _record_path(path)
-  if not record.exists():
+  if not _record_path(path).exists():
     size = path.stat().length
-    artefacts.write_json(
-      record, {"url": file.url, "sha256": sha256, "bytes": size}
-    )
-  return path, sha256
+    record = {"url": file.url, "sha256": sha256, "bytes": size}
+    artefacts.write_json(_record_path(path), record)
+  return path
 
 
 def _record_path(path: epath.Path) -> epath.Path:
@@ -89,11 +95,7 @@ def _record_path(path: epath.Path) -> epath.Path:
 
 
 def _check(file: RemoteFile, path: epath.Path, sha256: str) -> None:
-  """Compares with the published checksum, or else with the recorded one."""
-  record = _record_path(path)
-  expected = file.sha256
-  if expected is None and record.exists():
-    expected = artefacts.read_json(record)["sha256"]
+  expected = known_sha256(file, path.parent)
   if expected is not None and sha256 != expected:
     raise UserError(
       f"{path} is not the file it should be: its sha256 is {sha256}, expected "

@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Low-data draws: which rows are labelled, held out, or copies of a test."""
 
-import functools
-import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
@@ -20,19 +17,24 @@ def normalise(text: str) -> str:
   A text of punctuation alone is its own normal form, apart from white space.
   """
   folded = text.casefold()
-  words = _punctuation().sub(" ", folded).split()
+  words = folded.translate(_BLANK_PUNCTUATION).split()
   return " ".join(words or folded.split())
 
 
-@functools.cache
-def _punctuation() -> re.Pattern[str]:
-  """Unicode's punctuation; symbols such as + stay, for C++ is not C."""
-  marks = (
-    chr(code)
-    for code in range(sys.maxunicode + 1)
-    if unicodedata.category(chr(code)).startswith("P")
-  )
-  return re.compile(f"[{re.escape(''.join(marks))}]")
+class _BlankPunctuation(dict[int, str]):
+  """For `str.translate`: Unicode's punctuation to blanks, as it is met.
+
+  Symbols such as + stay, for C++ is not C.
+  """
+
+  def __missing__(self, code: int) -> str:
+    character = chr(code)
+    if unicodedata.category(character).startswith("P"):
+      character = " "
+    return self.setdefault(code, character)
+
+
+_BLANK_PUNCTUATION = _BlankPunctuation()
 
 
 def drop_copies(

@@ -116,8 +116,8 @@ def _lines(path: epath.Path, max_line_bytes: int) -> list[str]:
       raise _error(
         path,
         number,
-        f"{len(line):,} bytes in one line, more than the limit of "
-        f"{max_line_bytes:,}; break it up or raise --config.data.max_line_bytes",
+        f"{len(line):,} bytes in one line, more than {max_line_bytes:,}; "
+        "break it up or raise --config.data.max_line_bytes",
       )
     if b"\0" in line:
       raise _error(path, number, "a NUL byte; save the file as UTF-8 text")

@@ -94,7 +94,6 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
       "dropped_test_copies": dropped,
       "unseen_labels": dict(unseen),
       "short_classes": short,
-      "source": splits.fingerprint,
     },
   )
   return {**counts, "dropped_test_copies": dropped}
@@ -119,6 +118,11 @@ def _write_evaluation(
 
 
 def _check(data: Any) -> None:
+  if data.evaluate_on not in ("test", "validation"):
+    raise UserError(
+      f"config.data.evaluate_on is {data.evaluate_on!r}; it can be 'test' or "
+      "'validation'"
+    )
   if data.labels_per_class is not None and data.labels_per_class < 1:
     raise UserError(
       f"config.data.labels_per_class is {data.labels_per_class}; it can be 1 "
