@@ -23,21 +23,25 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 
-# uv installs several times faster than pip; pip only brings uv.
-$(VENV)/bin/uv:
+# uv installs several times faster than pip; pip only brings uv. Debian's
+# python3 without python3-venv can still make a venv that has no pip.
+UV := $(VENV)/uv/bin/uv
+$(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "gd_jax needs Python 3.11 or newer: set PYTHON=python3.12, say"; \
-	    exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
-	  { echo "can't make a venv: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet uv
+	  { echo "gd_jax needs Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || \
+	  $(PYTHON) -m venv --without-pip $(VENV)
+	@{ test -x $(BIN)/pip && $(BIN)/python -m pip install --quiet \
+	    --target $(VENV)/uv uv; } || \
+	  $(PYTHON) -m pip install --quiet --target $(VENV)/uv uv || \
+	  { echo "pip is missing: apt-get install python3-venv"; exit 1; }
 
-$(VENV)/.installed: setup.py | $(VENV)/bin/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e .
+$(VENV)/.installed: setup.py | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python -e .
 	touch $@
 
-$(VENV)/.installed-test: setup.py | $(VENV)/bin/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[test]"
+$(VENV)/.installed-test: setup.py | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python -e ".[test]"
 	touch $@ $(VENV)/.installed
 
 clean:

@@ -3,13 +3,16 @@
 """Strictness for every test: nothing is broadcast or promoted in silence."""
 
 import os
+import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
 import pytest
 
-from gd_jax import signals
+import gd_jax
+from gd_jax import rngs, signals
+from gd_jax.models import bert, families, pretrained
 from gd_jax.progress import Progress
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -38,3 +41,36 @@ def _no_signal_left_over():
   signals.forget()
   yield
   signals.forget()
+
+
+@pytest.fixture(scope="session")
+def quickstart_folder() -> pathlib.Path:
+  """The embedded data set: train.tsv, validation.tsv, test.tsv."""
+  return pathlib.Path(gd_jax.__file__).parent / "data" / "quickstart"
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory, quickstart_folder) -> pathlib.Path:
+  """A Hugging Face folder with a random BERT of 2 layers, 32 wide."""
+  from tokenizers.implementations import BertWordPieceTokenizer
+
+  folder = tmp_path_factory.mktemp("tiny_bert")
+  tokenizer = BertWordPieceTokenizer(lowercase=True)
+  lines = (quickstart_folder / "train.tsv").read_text().splitlines()[1:]
+  texts = [line.split("\t", 1)[1] for line in lines]
+  tokenizer.train_from_iterator(texts, vocab_size=800, show_progress=False)
+  # Trained from an iterator, it has no post-processor yet.
+  made = BertWordPieceTokenizer(tokenizer.get_vocab(), lowercase=True)
+  made.save(str(folder / "tokenizer.json"))
+  config = bert.BertConfig(
+    vocab_size=made.get_vocab_size(),
+    width=32,
+    num_layers=2,
+    num_heads=2,
+    mlp_width=64,
+    max_length=64,
+  )
+  module = bert.BertClassifier(config, num_classes=2, pooling="mean")
+  params = families.init_params(module, rngs.stream(0, "tiny_bert"))
+  pretrained.save_bert(folder, config, {"bert": params["bert"]})
+  return folder
