@@ -39,7 +39,7 @@ def confusion(
   labels: Int[np.ndarray, "N"],
   num_classes: int,
 ) -> Int[np.ndarray, "C C"]:
-  """Counts of (true class, predicted class); rows of unseen classes left out."""
+  """Counts of (true class, predicted class), unseen classes left out."""
   known = labels >= 0
   flat = labels[known] * num_classes + predicted[known]
   return np.bincount(flat, minlength=num_classes**2).reshape(

@@ -1,0 +1,88 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The bricks of a chart: round axes, and SVG built as trees of elements.
+
+A tree needs no escaping by hand, whatever a class or an arm is named.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+Element = ElementTree.Element
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+  """A linear axis from `low` to `high` with its `ticks`."""
+
+  low: float
+  high: float
+  ticks: tuple[float, ...]
+
+  def percent(self, value: float) -> float:
+    """Where `value` lies, in per cent of the axis."""
+    return 100 * (value - self.low) / (self.high - self.low)
+
+
+def scale(
+  values: Sequence[float],
+  *,
+  num_ticks: int = 5,
+  from_zero: bool = False,
+  limit: float | None = None,
+) -> Scale:
+  """An axis with round ticks (1, 2 or 5 times a power of ten) over `values`.
+
+  Args:
+    values: what must lie on the axis.
+    num_ticks: about how many ticks.
+    from_zero: whether the axis starts at 0, as a bar's must.
+    limit: the highest tick that makes sense, such as 1 for a share.
+  """
+  low, high = min(values), max(values)
+  if from_zero:
+    low = 0.0
+  span = (high - low) or abs(high) or 1.0
+  raw = span / num_ticks
+  power = 10.0 ** math.floor(math.log10(raw))
+  step = power * next(m for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+  first = math.floor(low / step + 1e-9)
+  last = math.ceil(high / step - 1e-9)
+  if last == first:
+    last += 1
+  if limit is not None:
+    last = min(last, math.floor(limit / step + 1e-9))
+  ticks = tuple(round(step * i, 12) for i in range(first, last + 1))
+  return Scale(ticks[0], max(ticks[-1], high), ticks)
+
+
+def percent(value: float) -> str:
+  return f"{value:.2f}%"
+
+
+def short(value: float) -> str:
+  return f"{value:.1f}"
+
+
+def element(tag: str, **attributes: object) -> Element:
+  names = {"class_": "class", "text_anchor": "text-anchor"}
+  return ElementTree.Element(
+    tag, {names.get(name, name): str(v) for name, v in attributes.items()}
+  )
+
+
+def add(parent: Element, tag: str, **attributes: object) -> Element:
+  child = element(tag, **attributes)
+  parent.append(child)
+  return child
+
+
+def markup(svg: Element) -> Markup:
+  # short_empty_elements off: HTML's parser knows no empty-element tags.
+  return Markup(
+    ElementTree.tostring(svg, encoding="unicode", short_empty_elements=False)
+  )

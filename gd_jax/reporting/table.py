@@ -1,0 +1,194 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The results in the terminal: one table a run, one over a whole sweep."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gd_jax.reporting import arms, statistics, words
+
+Results = Mapping[str, Any]
+Point = Mapping[str, Any]
+
+# Points that differ in these alone are draws of one setting.
+_DRAW_FIELDS = frozenset({"data.seed", "seed"})
+
+
+# Where stdout is no terminal there is no edge to wrap at.
+_FILE_WIDTH = 160
+
+
+def print_results(results: Results) -> None:
+  """Prints the table of one run to stdout."""
+  _console().print(of_results(results))
+
+
+def print_sweep(points: Sequence[tuple[Point, Results]]) -> None:
+  """Prints one table over all points of a sweep to stdout.
+
+  Args:
+    points: (field overrides, results.json) of each point.
+  """
+  console = _console()
+  console.print(of_sweep(points))
+  draws = of_draws(points)
+  if draws is not None:
+    console.print(draws)
+
+
+def of_results(results: Results) -> Table:
+  """A row per arm: scores with their spread, size and speed."""
+  table = _table(
+    f"{results['task']}: {words.count(results['num_labelled'])} labelled, "
+    f"{words.count(results['num_synthetic'])} generated, "
+    f"{words.count(results['num_evaluated'])} {results['evaluate_on']} rows",
+    _footnote(results),
+  )
+  table.add_column("arm")
+  for head in (
+    "accuracy",
+    "seeds",
+    "interval",
+    "macro F1",
+    "held out",
+    "params",
+    "texts/s",
+  ):
+    table.add_column(head, justify="right", no_wrap=True)
+  headline = arms.headline(results["arms"])
+  for name in arms.in_order(results["arms"]):
+    arm = results["arms"][name]
+    held_out = arm["heldout_accuracy"]
+    table.add_row(
+      Text(words.visible(name)),
+      words.spread(arm["accuracy"]),
+      str(arm["num_seeds"]),
+      "–".join(map(words.percent, arm["accuracy"]["interval"])),
+      words.spread(arm["macro_f1"]),
+      "" if held_out is None else words.percent(held_out),
+      words.short(arm["params_total"]),
+      words.short(arm["examples_per_second"]),
+      style="bold" if name == headline else None,
+    )
+  return table
+
+
+def of_sweep(points: Sequence[tuple[Point, Results]]) -> Table:
+  """A row per point: the swept fields, then each arm's accuracy."""
+  fields, names = _fields(points), _arms(points)
+  table = _table("Accuracy at every point of the sweep", _spread_note(points))
+  for field in fields:
+    table.add_column(Text(words.visible(field)))
+  for name in names:
+    table.add_column(Text(words.visible(name)), justify="right", no_wrap=True)
+  for point, results in points:
+    table.add_row(
+      *(_value(point, field) for field in fields),
+      *(
+        words.spread(results["arms"][name]["accuracy"])
+        if name in results["arms"]
+        else ""
+        for name in names
+      ),
+    )
+  return table
+
+
+def of_draws(points: Sequence[tuple[Point, Results]]) -> Table | None:
+  """A row per setting: each arm's mean over its draws; None without draws.
+
+  A draw is another `data.seed` and `seed`: fresh rows, teacher, generator,
+  corpus and students. Its accuracy is the mean over its students' seeds.
+  """
+  settings: dict[tuple[str, ...], list[Results]] = {}
+  fields = [field for field in _fields(points) if field not in _DRAW_FIELDS]
+  for point, results in points:
+    key = tuple(str(_value(point, field)) for field in fields)
+    settings.setdefault(key, []).append(results)
+  if max(map(len, settings.values())) < 2:
+    return None
+  table = _table(
+    "Mean accuracy over draws",
+    "± is the standard deviation over draws of each draw's mean over its "
+    "seeds: other labelled rows, teacher, generator, corpus and students.",
+  )
+  for field in fields:
+    table.add_column(Text(words.visible(field)))
+  table.add_column("draws", justify="right")
+  names = _arms(points)
+  for name in names:
+    table.add_column(Text(words.visible(name)), justify="right", no_wrap=True)
+  for key, draws in settings.items():
+    table.add_row(
+      *map(Text, key), str(len(draws)), *(_over_draws(draws, n) for n in names)
+    )
+  return table
+
+
+def _over_draws(draws: Sequence[Results], name: str) -> str:
+  means = [
+    draw["arms"][name]["accuracy"]["mean"]
+    for draw in draws
+    if name in draw["arms"]
+  ]
+  return words.spread(statistics.over_seeds(means)) if means else ""
+
+
+def _console() -> Console:
+  console = Console()
+  return console if console.is_terminal else Console(width=_FILE_WIDTH)
+
+
+def _table(title: str, footnote: str) -> Table:
+  return Table(
+    box=box.SIMPLE_HEAD,
+    padding=(0, 1),
+    pad_edge=False,
+    collapse_padding=True,
+    title=Text(words.visible(title), style="bold"),
+    title_justify="left",
+    caption=Text(footnote),
+    caption_justify="left",
+    header_style="",
+  )
+
+
+def _footnote(results: Results) -> str:
+  lines = [results["spread"]["std"], results["spread"]["interval"]]
+  if results["unseen_labels"]:
+    lines.append(results["spread"]["unseen"])
+  lines.append(results["speed"]["words"])
+  return "\n".join(words.visible(line) for line in lines)
+
+
+def _spread_note(points: Sequence[tuple[Point, Results]]) -> str:
+  seeds = {
+    len(arm["accuracy"]["per_seed"])
+    for _, results in points
+    for arm in results["arms"].values()
+  } - {1}
+  if not seeds:
+    return "One seed each."
+  return (
+    f"± is the standard deviation over {', '.join(map(str, sorted(seeds)))} "
+    "student seeds."
+  )
+
+
+def _fields(points: Sequence[tuple[Point, Results]]) -> list[str]:
+  return list(dict.fromkeys(field for point, _ in points for field in point))
+
+
+def _arms(points: Sequence[tuple[Point, Results]]) -> list[str]:
+  return arms.in_order(
+    {name for _, results in points for name in results["arms"]}
+  )
+
+
+def _value(point: Point, field: str) -> Text:
+  return Text(words.visible(str(point[field])) if field in point else "")
