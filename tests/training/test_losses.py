@@ -45,7 +45,9 @@ def test_kl_gradient_hardly_shrinks_with_temperature():
   student, teacher = _logits(8, 3), _logits(8, 3, seed=1)
 
   def norm(temperature):
-    loss = lambda s: losses.kl(s, teacher, temperature=temperature).sum()
+    def loss(s):
+      return losses.kl(s, teacher, temperature=temperature).sum()
+
     return float(jnp.linalg.norm(jax.grad(loss)(student)))
 
   assert norm(20.0) == pytest.approx(norm(10.0), rel=0.2)
