@@ -1,0 +1,162 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gd_jax.models import families, students
+
+_STUDENTS = {
+  "res_cnn": students.ResCnn(40, 3, embed_width=12, num_filters=16),
+  "kim_cnn": students.KimCnn(40, 3, embed_width=12, num_filters=16),
+}
+
+
+@pytest.fixture(params=sorted(_STUDENTS))
+def student(request):
+  module = _STUDENTS[request.param]
+  return module, families.init_params(module, jax.random.key(0))
+
+
+@pytest.fixture
+def batch():
+  """Texts of 1 to 9 tokens, padded to 9 with token 0."""
+  mask = (np.arange(9) < np.array([[9], [5], [2], [1]])).astype(np.int32)
+  tokens = np.random.default_rng(0).integers(1, 40, (4, 9))
+  return tokens * mask, mask
+
+
+def _apply(student, tokens, mask, **kwargs):
+  module, params = student
+  return module.apply({"params": params}, tokens, mask, **kwargs)
+
+
+@pytest.mark.parametrize("conv", students.CONVS)
+@pytest.mark.parametrize("extra", [1, 7])
+def test_padding_never_leaks(student, batch, conv, extra):
+  # Dies if: a convolution reads padding that is not zero, or pooling counts it.
+  module, params = student
+  student = (module.clone(conv=conv), params)
+  tokens, mask = batch
+  short = _apply(student, tokens, mask)
+  # Not token 0: the mask alone says what is padding.
+  longer = np.pad(tokens, ((0, 0), (0, extra)), constant_values=5)
+  long = _apply(student, longer, np.pad(mask, ((0, 0), (0, extra))))
+  np.testing.assert_allclose(short, long, atol=1e-6)
+  one = [
+    _apply(student, tokens[i : i + 1, :n], mask[i : i + 1, :n])[0]
+    for i, n in enumerate(mask.sum(axis=1))
+  ]
+  np.testing.assert_allclose(short, np.stack(one), atol=1e-6)
+  assert np.std(short, axis=0).min() > 1e-2
+
+
+def test_im2col_equals_lax(student, batch):
+  # Dies if: the shifts run the other way, or an even kernel pads another side.
+  module, params = student
+
+  def loss(params, conv):
+    logits = _apply((module.clone(conv=conv), params), *batch)
+    return (jax.nn.log_softmax(logits)[:, 0] ** 2).sum(), logits
+
+  grad = jax.value_and_grad(loss, has_aux=True)
+  (_, lax), lax_gradient = grad(params, "lax")
+  (_, im2col), im2col_gradient = grad(params, "im2col")
+  np.testing.assert_allclose(lax, im2col, atol=1e-5)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5),
+    lax_gradient,
+    im2col_gradient,
+  )
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5])
+def test_convolve_is_the_sum_over_the_window(width):
+  rng = np.random.default_rng(0)
+  x, kernel = rng.normal(size=(1, 6, 2)), rng.normal(size=(width, 2, 3))
+  before = (width - 1) // 2
+  padded = np.pad(x, ((0, 0), (before, width - 1 - before), (0, 0)))
+  expected = [
+    np.einsum("wi,wio->o", padded[0, t : t + width], kernel) for t in range(6)
+  ]
+  for conv in students.CONVS:
+    y = students.convolve(jnp.float32(x), jnp.float32(kernel), conv=conv)
+    np.testing.assert_allclose(y[0], np.stack(expected), atol=1e-5)
+
+
+def test_no_convolution_under_im2col(student, batch):
+  # A convolution is 46 times slower inside a scan: im2col must have none.
+  module, params = student
+  apply = lambda conv: jax.make_jaxpr(
+    lambda params: _apply((module.clone(conv=conv), params), *batch)
+  )(params)
+  assert "conv_general_dilated" in str(apply("lax"))
+  assert "conv_general_dilated" not in str(apply("im2col"))
+
+
+def test_a_row_of_padding_has_finite_logits_and_gradients(student, batch):
+  # Dies if: the maximum over nothing is the lowest float, or the mean of
+  # nothing is 0 / 0.
+  module, params = student
+  tokens, mask = batch[0], batch[1].copy()
+  mask[2] = 0
+
+  def loss(params):
+    return (_apply((module, params), tokens, mask) ** 2).sum()
+
+  value, gradient = jax.value_and_grad(loss)(params)
+  assert np.isfinite(value) and value < 1e6
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
+
+
+def test_word_order_matters(student, batch):
+  tokens, mask = batch[0][:1], batch[1][:1]
+  turned = _apply(student, tokens[:, ::-1], mask)
+  assert np.abs(turned - _apply(student, tokens, mask)).max() > 1e-3
+
+
+def test_students_stack_under_vmap(student, batch):
+  module, _ = student
+  module = module.clone(conv="im2col")
+  rngs = jax.random.split(jax.random.key(0), 3)
+  stacked = jax.vmap(lambda rng: families.init_params(module, rng))(rngs)
+  together = jax.vmap(lambda p: _apply((module, p), *batch))(stacked)
+  for i in range(3):
+    one = jax.tree.map(lambda x, i=i: x[i], stacked)
+    alone = _apply((module, one), *batch)
+    np.testing.assert_allclose(together[i], alone, atol=1e-5)
+
+
+def test_dropout_is_on_only_when_asked(student, batch):
+  noisy = _apply(
+    student, *batch, deterministic=False, rngs={"dropout": jax.random.key(1)}
+  )
+  assert np.abs(noisy - _apply(student, *batch)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+  ("module", "expected"),
+  [
+    (students.ResCnn(8000, 6), 1_077_888 + 257 * 6),
+    (students.ResCnn(8000, 100), 1_077_888 + 257 * 100),
+    (students.KimCnn(8000, 6), 915_840 + 385 * 6),
+  ],
+)
+def test_defaults_are_300_times_below_bert_large(module, expected):
+  # Dies if: a default grows beyond what the students may weigh, all counted.
+  shapes = jax.eval_shape(
+    lambda: families.init_params(module, jax.random.key(0))
+  )
+  assert families.count_params(shapes) == expected <= 1_110_000
+  table = shapes["embed"]["embedding"]
+  assert table.shape == (8000, module.embed_width)
+  small = families.count_params(shapes, embeddings=False)
+  assert small == expected - 8000 * module.embed_width
+
+
+def test_an_unknown_conv_is_refused(batch):
+  module = students.ResCnn(40, 3, conv="fft")
+  with pytest.raises(ValueError, match="not 'fft'"):
+    families.init_params(module, jax.random.key(0))
