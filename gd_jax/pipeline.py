@@ -15,7 +15,7 @@ from typing import Any
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts
+from gd_jax import artefacts, workdirs
 from gd_jax.data import tasks
 from gd_jax.errors import UserError
 from gd_jax.phases import (
@@ -167,8 +167,8 @@ def run(
     for phase in PHASES
     if phase.name in _checked(phases if phases is not None else NAMES)
   ]
-  with artefacts.lock(workdir):
-    artefacts.sweep_leftovers(workdir)
+  with workdirs.lock(workdir):
+    workdirs.sweep_leftovers(workdir)
     _clear(workdir, dependents(_checked(redo)), progress)
     _require_compatible(config, workdir, chosen)
     for number, phase in enumerate(chosen, start=1):
@@ -208,7 +208,7 @@ def _clear(
   if present:
     progress.say(f"--redo removes from {workdir}: {', '.join(present)}")
   for name in present:
-    artefacts.clear(workdir / name)
+    workdirs.clear(workdir / name)
 
 
 def recipe_config(config: Config, phase: Phase) -> dict[str, Any]:
@@ -324,12 +324,12 @@ def _run_phase(
   recipe = _recipe(folder)
   if recipe is None:
     # What lies there without a recipe was never begun, or is being cleared.
-    artefacts.clear(folder)
+    workdirs.clear(folder)
     for other in reuse:
       if other != workdir and artefacts.is_done(
         other / phase.name, fields, inputs
       ):
-        artefacts.take_over(other / phase.name, folder)
+        workdirs.take_over(other / phase.name, folder)
         progress.say(f"{title}: taken over from {other}")
         return
   else:
@@ -344,7 +344,7 @@ def _run_phase(
         progress.say(f"{title}: done already")
         return
       if phase.derived:
-        artefacts.clear(folder)
+        workdirs.clear(folder)
   artefacts.begin(folder, config=fields, inputs=inputs)
   progress.say(f"{title}")
   start = time.monotonic()

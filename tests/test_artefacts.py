@@ -1,9 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 from etils import epath
@@ -107,44 +104,3 @@ def test_jsonl_round_trips_any_text(tmp_path):
   (tmp_path / "rows.jsonl").write_text('{"a": 1}\n{"a"')
   with pytest.raises(UserError, match="line 2 is damaged"):
     artefacts.read_jsonl(tmp_path / "rows.jsonl")
-
-
-def test_take_over_survives_clearing_the_source(tmp_path):
-  source = epath.Path(tmp_path) / "a" / "corpus"
-  target = epath.Path(tmp_path) / "b" / "corpus"
-  _finished(source, rows_DOT_txt="x")
-  target.parent.mkdir()
-  artefacts.take_over(source, target)
-  artefacts.clear(source)
-  assert artefacts.is_done(target, {"a": 1}, {"data": "f0"})
-
-
-def test_lock_is_refused_while_held_and_free_after_a_kill(tmp_path):
-  # Dies if: the lock is a mere file that outlives its process.
-  workdir = epath.Path(tmp_path) / "w"
-  program = (
-    "import sys, time\n"
-    "from etils import epath\n"
-    "from gd_jax import artefacts\n"
-    "with artefacts.lock(epath.Path(sys.argv[1])):\n"
-    "  print('held', flush=True)\n"
-    "  time.sleep(60)\n"
-  )
-  holder = subprocess.Popen(
-    [sys.executable, "-c", program, os.fspath(workdir)],
-    stdout=subprocess.PIPE,
-    text=True,
-  )
-  try:
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with (
-      pytest.raises(UserError, match=f"in use by process {holder.pid}"),
-      artefacts.lock(workdir),
-    ):
-      pass
-  finally:
-    holder.kill()
-    holder.communicate()
-  with artefacts.lock(workdir):
-    pass

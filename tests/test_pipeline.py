@@ -4,7 +4,7 @@ import pytest
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, pipeline
+from gd_jax import artefacts, pipeline, workdirs
 from gd_jax.errors import UserError
 
 
@@ -87,7 +87,7 @@ def test_a_changed_field_is_refused_by_name_before_any_work(
 ):
   # Dies if: the check is left to the phase's own turn.
   _run(house, config, tmp_path, progress)
-  artefacts.clear(epath.Path(tmp_path) / "draw")
+  workdirs.clear(epath.Path(tmp_path) / "draw")
   config.train.n = 2
   with pytest.raises(
     UserError, match=r"train\.n was 1 and is now 2.*--redo=train.*train, tell"
@@ -140,7 +140,7 @@ def test_a_lost_artefact_that_comes_back_equal_spoils_nothing(
   house, config, tmp_path, progress
 ):
   _run(house, config, tmp_path, progress)
-  artefacts.clear(epath.Path(tmp_path) / "draw")
+  workdirs.clear(epath.Path(tmp_path) / "draw")
   assert _run(house, config, tmp_path, progress) == ["draw"]
 
 

@@ -1,0 +1,54 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+
+import pytest
+from etils import epath
+
+from gd_jax import artefacts, workdirs
+from gd_jax.errors import UserError
+
+
+def test_take_over_survives_clearing_the_source(tmp_path):
+  source = epath.Path(tmp_path) / "a" / "corpus"
+  target = epath.Path(tmp_path) / "b" / "corpus"
+  artefacts.begin(source, config={}, inputs={})
+  artefacts.write_atomic(source / "rows.txt", "x")
+  artefacts.finish(source, config={}, inputs={}, counts={}, seconds=1.0)
+  target.parent.mkdir()
+  workdirs.take_over(source, target)
+  workdirs.clear(source)
+  assert artefacts.is_done(target, {}, {})
+
+
+def test_lock_is_refused_while_held_and_free_after_a_kill(tmp_path):
+  # Dies if: the lock is a mere file that outlives its process.
+  workdir = epath.Path(tmp_path) / "w"
+  program = (
+    "import sys, time\n"
+    "from etils import epath\n"
+    "from gd_jax import workdirs\n"
+    "with workdirs.lock(epath.Path(sys.argv[1])):\n"
+    "  print('held', flush=True)\n"
+    "  time.sleep(60)\n"
+  )
+  holder = subprocess.Popen(
+    [sys.executable, "-c", program, os.fspath(workdir)],
+    stdout=subprocess.PIPE,
+    text=True,
+  )
+  try:
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with (
+      pytest.raises(UserError, match=f"in use by process {holder.pid}"),
+      workdirs.lock(workdir),
+    ):
+      pass
+  finally:
+    holder.kill()
+    holder.communicate()
+  with workdirs.lock(workdir):
+    pass
