@@ -10,7 +10,7 @@ import csv
 import dataclasses
 import io
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import IO
 
 from etils import epath
 
@@ -19,7 +19,7 @@ from gd_jax.data.files import Row
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 
-Parse = Callable[[str, BinaryIO], Iterator[Row]]
+Parse = Callable[[str, IO[bytes]], Iterator[Row]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,7 @@ def find_sources(
 def _tsv_named(names: dict[str, str]) -> Parse:
   """GLUE's form: sentence<TAB>label, with a header and ids for labels."""
 
-  def parse(name: str, file: BinaryIO) -> Iterator[Row]:
+  def parse(name: str, file: IO[bytes]) -> Iterator[Row]:
     for number, line in enumerate(_text(file, "utf-8"), start=1):
       sentence, _, label = line.rstrip("\r\n").rpartition("\t")
       if number > 1:
@@ -103,7 +103,7 @@ def _tsv_named(names: dict[str, str]) -> Parse:
   return parse
 
 
-def _trec(name: str, file: BinaryIO) -> Iterator[Row]:
+def _trec(name: str, file: IO[bytes]) -> Iterator[Row]:
   """COARSE:fine, a blank, the question; no header."""
   for number, line in enumerate(_text(file, "latin-1"), start=1):
     kind, _, question = line.partition(" ")
@@ -119,7 +119,7 @@ def _csv_numbered(labels: tuple[str, ...]) -> Parse:
   """
   numbered = {str(n): label for n, label in enumerate(labels, start=1)}
 
-  def parse(name: str, file: BinaryIO) -> Iterator[Row]:
+  def parse(name: str, file: IO[bytes]) -> Iterator[Row]:
     reader = csv.reader(_text(file, "utf-8"))
     number = 1
     try:
@@ -135,7 +135,7 @@ def _csv_numbered(labels: tuple[str, ...]) -> Parse:
   return parse
 
 
-def _text(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
+def _text(file: IO[bytes], encoding: str) -> io.TextIOWrapper:
   return io.TextIOWrapper(file, encoding=encoding, newline="")
 
 

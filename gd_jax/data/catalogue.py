@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sets of the TFDS catalogue, such as `tfds:glue/sst2`.
 
-Their builders need TensorFlow, which comes with the `catalog` extra and with nothing else of ours.
+Their builders need TensorFlow, which comes with the `catalog` extra alone.
 """
 
 import contextlib

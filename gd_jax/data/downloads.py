@@ -17,7 +17,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 from etils import epath
 
@@ -116,6 +116,8 @@ def _download(file: RemoteFile, path: epath.Path, progress: Progress) -> str:
       urllib.request.urlopen(file.url, timeout=TIMEOUT_SECONDS) as response,
       temporary.open("wb") as out,
     ):
+      if response.headers.get_content_type() == "text/html":
+        raise OSError("the answer is a web page, not the file")
       total = int(response.headers.get("Content-Length") or 0)
       with progress.bar(f"fetching {file.name}", total, unit="bytes") as bar:
         while block := response.read(_BLOCK_BYTES):
@@ -136,7 +138,7 @@ def _download(file: RemoteFile, path: epath.Path, progress: Progress) -> str:
 
 
 @contextlib.contextmanager
-def open_member(path: epath.Path, member: str | None) -> Iterator[BinaryIO]:
+def open_member(path: epath.Path, member: str | None) -> Iterator[IO[bytes]]:
   """Opens a regular file inside a .zip, .tgz or .tar.gz for reading.
 
   With `member` None the file itself is opened.
@@ -153,7 +155,7 @@ def open_member(path: epath.Path, member: str | None) -> Iterator[BinaryIO]:
         archive = stack.enter_context(zipfile.ZipFile(raw))
         yield stack.enter_context(archive.open(member))
       else:
-        tar = stack.enter_context(tarfile.open(fileobj=raw, mode="r|gz"))
+        tar = stack.enter_context(tarfile.open(fileobj=raw, mode="r:gz"))
         yield _in_tar(tar, member)
   except KeyError as error:
     raise UserError(
@@ -172,10 +174,10 @@ def open_member(path: epath.Path, member: str | None) -> Iterator[BinaryIO]:
     ) from error
 
 
-def _in_tar(tar: tarfile.TarFile, member: str) -> BinaryIO:
+def _in_tar(tar: tarfile.TarFile, member: str) -> IO[bytes]:
   for entry in tar:
     if entry.name.removeprefix("./") == member and entry.isreg():
       file = tar.extractfile(entry)
       assert file is not None, "a regular file can be opened"
-      return file  # pyright: ignore[reportReturnType]
+      return file
   raise KeyError(member)

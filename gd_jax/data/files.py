@@ -184,6 +184,7 @@ def _csv(
   csv.field_size_limit(max(csv.field_size_limit(), max_line_bytes))
   reader = csv.reader((f"{line}\n" for line in lines), strict=True)
   header: list[str] = []
+  label_at = text_at = 0
   number = 1
   try:
     for fields in reader:

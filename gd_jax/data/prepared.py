@@ -100,8 +100,11 @@ def _prepare(
     with contextlib.redirect_stdout(io.StringIO()):
       builder = _builder_class(task)(data_dir=temporary, sources=sources)
       builder.download_and_prepare()
-    with contextlib.suppress(OSError):  # another process was first
+    try:
       temporary.rename(folder)
+    except OSError:
+      if not folder.exists():  # else another process was first
+        raise
   except OSError as error:
     raise UserError(
       f"{folder.parent} can't be written ({error.strerror}): set "

@@ -60,7 +60,7 @@ class FileSource:
     return str(self.path)
 
   def fingerprint(self) -> str:
-    """Digest of what `read` depends on; raises UserError if it can't be read."""
+    """Digest of what `read` depends on; raises UserError if it's unreadable."""
     try:
       return f"{artefacts.sha256_file(self.path)}/{self.path.suffix}"
     except OSError as error:
