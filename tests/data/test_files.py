@@ -5,7 +5,8 @@
 import json
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gd_jax.data import files
 from gd_jax.data.files import Row

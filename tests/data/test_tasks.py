@@ -191,7 +191,7 @@ def test_bad_configs(config, folder, tmp_path, progress):
 
 def test_a_cache_that_cannot_be_written(config, tmp_path, progress):
   (tmp_path / "cache").write_text("a file, not a folder")
-  with pytest.raises(UserError, match="set --config.data.cache_dir"):
+  with pytest.raises(UserError, match=r"set --config\.data\.cache_dir"):
     tasks.load(config, progress)
 
 
