@@ -1,0 +1,246 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""generator/ -> corpus/: thousands of new texts, drawn and then filtered.
+
+Whole shards of a run that was stopped are kept; so are those of a smaller
+corpus, for text i does not depend on how many texts are drawn.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, checkpoints, devices, rngs, signals
+from gd_jax.data import corpus_filter, formats, texts, tokenizers
+from gd_jax.errors import UserError
+from gd_jax.models import decoding, families
+from gd_jax.progress import Progress
+from gd_jax.sampling import choose, loop, sampler
+
+NAME = "corpus"
+_TIMING = "timing.json"
+# Rough, for the first line's guess alone: multiply-adds a second, per device.
+_GUESSED_RATE = {"cpu": 5e10, "gpu": 5e12, "tpu": 5e12}
+
+
+def run(
+  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+) -> dict[str, Any]:
+  """Draws rows 0..num_texts-1, then decides which of them count.
+
+  Returns:
+    Counts, and what `timing.json` says of the drawing.
+
+  Raises:
+    UserError: an artefact is missing or damaged, or a field of
+      `config.corpus` is no good.
+    signals.Stopped: a signal came; whole shards are kept.
+  """
+  c, folder = config.corpus, workdir / NAME
+  _check(c)
+  missing = _missing_shards(folder, c)
+  if missing:
+    _draw(config, workdir, missing, progress)
+  health = corpus_filter.write(
+    folder,
+    labelled=artefacts.read_jsonl(workdir / "data/labelled.jsonl"),
+    evaluation=artefacts.read_jsonl(workdir / "data/evaluation_texts.jsonl"),
+    near_duplicate=c.near_duplicate,
+    seed=config.seed,
+    progress=progress,
+  )
+  timing = folder / _TIMING
+  return {
+    "drawn": health["drawn"],
+    "kept": health["kept"],
+    "slots_per_device": c.slots,
+    "platform": devices.platform(),
+    **(artefacts.read_json(timing) if timing.exists() else {}),
+  }
+
+
+def _missing_shards(
+  folder: epath.Path, c: config_dict.ConfigDict
+) -> dict[int, range]:
+  """The row ids of each shard that is not there or not as long as it should.
+
+  Shards beyond the last row are removed.
+  """
+  wanted = {
+    start // c.shard_rows: range(start, min(start + c.shard_rows, c.num_texts))
+    for start in range(0, c.num_texts, c.shard_rows)
+  }
+  missing = dict(wanted)
+  for index in texts.shard_indices(folder):
+    if index not in wanted:
+      texts.shard_path(folder, index).unlink()
+    elif len(texts.read_shard(folder, index)) == len(wanted[index]):
+      del missing[index]
+  return missing
+
+
+def _draw(
+  config: config_dict.ConfigDict,
+  workdir: epath.Path,
+  missing: Mapping[int, range],
+  progress: Progress,
+) -> None:
+  """Draws the missing shards and writes each as soon as it is whole."""
+  c, folder, source = config.corpus, workdir / NAME, workdir / "generator"
+  fmt = formats.load(source)
+  tokenizer = tokenizers.load(source)
+  drawer, vocab_size = _sampler(c, source, fmt, progress)
+  request = _request(config, fmt, vocab_size)
+  row_ids = [row_id for rows in missing.values() for row_id in rows]
+  unwritten: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in missing}
+  tally = _Tally()
+  with progress.bar(
+    NAME, c.num_texts, unit="texts", done=c.num_texts - len(row_ids)
+  ) as bar:
+    for block in drawer.draw(row_ids, request):
+      tally.add(block)
+      for row in block.rows:
+        text_ids, ended = formats.unframe([fmt.bos_id, *row.tokens], fmt)
+        unwritten[row.row_id // c.shard_rows][row.row_id] = {
+          "row_id": row.row_id,
+          "text": formats.decode(tokenizer, text_ids),
+          "num_tokens": len(text_ids),
+          "finished": ended,
+          "log_prob": round(row.log_prob, 4),
+        }
+      for index in list(unwritten):
+        rows = unwritten[index]
+        if len(rows) == len(missing[index]):
+          texts.write_shard(folder, index, [rows[i] for i in missing[index]])
+          del unwritten[index]
+      bar.advance(len(block.rows), **tally.live())
+      signals.check()
+  artefacts.write_json(folder / _TIMING, tally.summary())
+
+
+class _Tally:
+  """How fast rows are drawn, added up over blocks."""
+
+  def __init__(self):
+    self._rows = self._tokens = self._steps = self._offered = 0
+    self._seconds = 0.0
+
+  def add(self, block: sampler.Block) -> None:
+    """Counts one block in."""
+    self._rows += len(block.rows)
+    self._tokens += sum(len(row.tokens) for row in block.rows)
+    self._steps += block.steps
+    self._offered += block.steps * block.slots
+    self._seconds += block.seconds
+
+  def live(self) -> dict[str, float | str]:
+    """What the progress bar shows beside rows per second and time left."""
+    summary = self.summary()
+    return {
+      "tokens/s": f"{summary['tokens_per_second']:,.0f}",
+      "slots in use": f"{100 * summary['slot_use']:.0f}%",
+    }
+
+  def summary(self) -> dict[str, float | int]:
+    """Sums and rates; a token counts if it is part of a row, end included."""
+    seconds = max(self._seconds, 1e-9)
+    return {
+      "rows": self._rows,
+      "tokens": self._tokens,
+      "steps": self._steps,
+      "seconds": round(self._seconds, 3),
+      "rows_per_second": round(self._rows / seconds, 1),
+      "tokens_per_second": round(self._tokens / seconds, 1),
+      "slot_use": round(self._tokens / max(self._offered, 1), 4),
+    }
+
+
+def _sampler(
+  c: config_dict.ConfigDict,
+  source: epath.Path,
+  fmt: formats.Format,
+  progress: Progress,
+) -> tuple[sampler.Sampler, int]:
+  """The generator on this host's devices, and how many tokens it knows."""
+  model = families.build(artefacts.read_json(source / "model.json"))
+  on_cpu = devices.platform() == "cpu"
+  # bfloat16 halves the memory to be read; on a CPU it is slower than float32.
+  model = model.clone(dtype=jnp.float32 if on_cpu else jnp.bfloat16)
+  params = checkpoints.load_params(source)
+  _say(c, families.count_params(params), fmt, progress)
+  shape = loop.Shape(
+    slots=c.slots,
+    max_tokens=min(c.max_tokens, fmt.max_tokens),
+    steps_per_call=c.steps_per_call,
+    bos_id=fmt.bos_id,
+    eos_id=fmt.eos_id,
+    sampler=c.sampler,
+    max_top_k=max(64, devices.round_up(c.top_k, 64)),
+  )
+  drawer = sampler.Sampler(
+    model, decoding.prepare(params, model.dtype), shape=shape
+  )
+  return drawer, model.config.vocab_size
+
+
+def _say(
+  c: config_dict.ConfigDict,
+  num_params: int,
+  fmt: formats.Format,
+  progress: Progress,
+) -> None:
+  """One line on what will be done, and a guess of how long it takes."""
+  if c.max_tokens > fmt.max_tokens:
+    progress.warn(
+      f"corpus: config.corpus.max_tokens is {c.max_tokens}, but the generator"
+      f" learned from texts of at most {fmt.max_tokens} tokens: texts are cut"
+      " there"
+    )
+  num_devices = len(devices.local_devices())
+  tokens = c.num_texts * min(c.max_tokens, fmt.max_tokens) / 3
+  rate = _GUESSED_RATE.get(devices.platform(), 5e12) * num_devices
+  minutes = tokens * num_params / rate / 60
+  progress.say(
+    f"corpus: draw {c.num_texts:,} texts by {c.sampler}, {c.slots} at a time"
+    f" on {num_devices} {devices.platform()} device(s);"
+    f" about {max(minutes, 0.5):.1f} minutes"
+  )
+
+
+def _request(
+  config: config_dict.ConfigDict, fmt: formats.Format, vocab_size: int
+) -> loop.Request:
+  c = config.corpus
+  by_frequency = c.first_token == "training" and fmt.first_tokens
+  return loop.Request(
+    rng=rngs.stream(config.seed, NAME),
+    knobs=choose.knobs(
+      temperature=c.temperature, top_k=c.top_k, top_p=c.top_p, min_p=c.min_p
+    ),
+    min_tokens=jnp.int32(c.min_tokens),
+    bias=loop.ban(vocab_size, fmt.banned_ids),
+    **(loop.first_token_table(fmt.first_tokens) if by_frequency else {}),
+  )
+
+
+def _check(c: config_dict.ConfigDict) -> None:
+  """Raises UserError for the first field that makes no sense."""
+  at_least_one = ("num_texts", "slots", "steps_per_call", "shard_rows", "top_k")
+  allowed = [
+    *((name, getattr(c, name) >= 1, "1 or more") for name in at_least_one),
+    ("sampler", c.sampler in choose.SAMPLERS, " or ".join(choose.SAMPLERS)),
+    ("temperature", 0 <= c.temperature < np.inf, "0 (greedy) or more"),
+    ("top_p", 0 <= c.top_p <= 1, "between 0 and 1"),
+    ("min_p", 0 <= c.min_p <= 1, "between 0 and 1"),
+    ("min_tokens", c.min_tokens >= 0, "0 or more"),
+    ("max_tokens", c.min_tokens < c.max_tokens, "more than min_tokens"),
+    ("first_token", c.first_token in ("bos", "training"), "bos or training"),
+    ("near_duplicate", 0 < c.near_duplicate <= 1, "above 0 and at most 1"),
+  ]
+  for name, is_good, words in allowed:
+    if not is_good:
+      raise UserError(f"config.corpus.{name} is {c[name]!r}; it can be {words}")
