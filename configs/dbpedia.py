@@ -1,6 +1,14 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""dbpedia"""
+r"""DBPedia: which of 14 kinds of thing does an abstract describe?
+
+The size of the low-data experiments of Chia et al. (1909.03508): 1,400
+labelled rows, 100 a class.
+
+Run: gd-jax --config=configs/dbpedia.py --config.data.dir=DIR \
+  --workdir=runs/dbpedia
+Smoke test: --config=configs/dbpedia.py:quick
+"""
 
 from ml_collections import config_dict
 
