@@ -34,7 +34,7 @@ def test_normalise_forgets_case_punctuation_and_white_space():
 # Dies if: texts are compared as they stand, or the count is of texts.
 def test_drop_copies_counts_rows():
   rows = [Row(2, "Who?", "a"), Row(3, "who", "b"), Row(4, "what", "a")]
-  kept, dropped = draws.drop_copies(rows, ["WHO !", "where"])
+  kept, dropped = draws.drop_copies(rows, ["WHO !", "where", "when"])
   assert kept == [rows[2]] and dropped == 2
 
 
