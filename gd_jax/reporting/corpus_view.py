@@ -13,10 +13,12 @@ _REASONS = {
   "near_duplicate": "nearly the same as an earlier one",
   "copy_of_test": "copies of evaluation texts",
 }
-# Shown as charts, or said in the note; the rest of the health is a table.
-_CHARTED = frozenset(
-  {"drawn", "kept", "removed", "class_share", "labelled_class_share"}
-)
+_MEASURES = {
+  "distinct_1": "distinct words",
+  "distinct_2": "distinct pairs of words",
+  "distinct_3": "distinct triples of words",
+  "self_bleu": "self-BLEU",
+}
 
 
 def health(results: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -33,6 +35,7 @@ def health(results: Mapping[str, Any]) -> dict[str, Any] | None:
     ),
     "counts": _counts(found),
     "facts": _facts(found),
+    "diversity": _diversity(found),
     "balance": _balance(found),
     "balance_note": (
       "Share of kept texts to which the teacher gives each class (bar), and "
@@ -64,24 +67,39 @@ def _counts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _facts(found: Mapping[str, Any]) -> list[dict[str, str]]:
-  facts = []
-  for name, value in found.items():
-    if name not in _CHARTED:
-      facts += _fact(name, value)
-  return facts
+  copies, tokens = found["copies_of_labelled"], found["tokens"]
+  low, high = tokens["percentile_5"], tokens["percentile_95"]
+  ended, sure = found["finished_share"], found["mean_confidence"]
+  facts = {
+    "exact copies of labelled texts": words.count(copies["exact"]),
+    "near copies of labelled texts": words.count(copies["near"]),
+    "texts that ended by themselves": f"{words.percent(ended)}%",
+    "tokens a text, mean": words.short(tokens["mean"]),
+    "tokens of nine in ten texts": f"{words.short(low)}–{words.short(high)}",
+    "perplexity a token, by the generator": words.short(found["perplexity"]),
+    "mean probability of the teacher’s label": f"{words.percent(sure)}%",
+  }
+  return [{"name": name, "value": value} for name, value in facts.items()]
 
 
-def _fact(name: str, value: Any) -> list[dict[str, str]]:
-  if isinstance(value, Mapping):
-    return [
-      fact
-      for key, inner in value.items()
-      for fact in _fact(f"{name}: {key}", inner)
-    ]
-  if isinstance(value, bool) or not isinstance(value, int | float):
-    return []
-  shown = words.count(value) if isinstance(value, int) else f"{value:.3g}"
-  return [{"name": words.visible(name.replace("_", " ")), "value": shown}]
+def _diversity(found: Mapping[str, Any]) -> dict[str, Any]:
+  measured = found["diversity"]
+  return {
+    "note": (
+      f"Measured alike on {words.count(measured['texts'])} generated and as "
+      "many labelled texts. Distinct: different ones as a share of all, more "
+      "is more varied. Self-BLEU: how much a text repeats of the others, less "
+      "is more varied."
+    ),
+    "rows": [
+      {
+        "name": name,
+        "generated": f"{measured['generated'][measure]:.3f}",
+        "labelled": f"{measured['labelled'][measure]:.3f}",
+      }
+      for measure, name in _MEASURES.items()
+    ],
+  }
 
 
 def _balance(found: Mapping[str, Any]) -> list[dict[str, Any]]:

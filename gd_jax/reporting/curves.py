@@ -20,6 +20,7 @@ Keyed = tuple[str, plots.Line]  # a line and the key of its metric
 _KEYS = {
   "xent": "Cross-entropy, nats",
   "kl": "KL from the teacher, nats",
+  "mse": "Squared distance from the teacher's logits",
   "accuracy": "Accuracy",
   "macro_f1": "Macro F1",
   "perplexity": "Perplexity a token",

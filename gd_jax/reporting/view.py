@@ -185,7 +185,7 @@ def size(results: Results) -> View:
 
 
 def time(results: Results) -> View:
-  """Seconds of each phase."""
+  """Seconds of each phase, the longest first."""
   seconds = results["seconds"]
   axis = svgs.scale([*seconds.values(), 1.0], from_zero=True, num_ticks=4)
   return {
@@ -208,7 +208,7 @@ def time(results: Results) -> View:
           "note": "",
           "strong": False,
         }
-        for phase, value in seconds.items()
+        for phase, value in sorted(seconds.items(), key=lambda item: -item[1])
       ],
     }
   }
