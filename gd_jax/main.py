@@ -22,7 +22,7 @@ from absl import flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from gd_jax import pipeline, signals, sweeps
+from gd_jax import devices, hub, pipeline, signals, sweeps
 from gd_jax.errors import UserError
 from gd_jax.models.pretrained import PretrainedError
 from gd_jax.progress import Progress
@@ -68,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
   try:
     _parse(argv)
     _keep_quiet()
+    devices.keep_compiled(str(hub.cache_dir() / "compiled"))
     signals.install()
     return _run(progress)
   except (UserError, PretrainedError) as error:

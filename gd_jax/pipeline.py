@@ -222,7 +222,7 @@ def recipe_config(config: Config, phase: Phase) -> dict[str, Any]:
 
 
 def _inputs(
-  phase: Phase, config: Config, workdir: epath.Path, progress: Progress
+  phase: Phase, config: Config, workdir: epath.Path
 ) -> dict[str, str]:
   """Fingerprints of what `phase` reads, as it is now on disk."""
   found = {}
@@ -235,13 +235,9 @@ def _inputs(
       )
     found[name] = manifest["fingerprint"]
   if phase.name == "data":
-    try:
-      sources = tasks.find_sources(config, progress)
-      found["source"] = tasks.fingerprint(sources)
-    except UserError:
-      # A workdir stays valid where its source can't be reached any more.
-      if artefacts.read_manifest(workdir / phase.name) is None:
-        raise
+    source = tasks.source_fingerprint(config)
+    if source is not None:
+      found["source"] = source
   return found
 
 
@@ -320,7 +316,7 @@ def _run_phase(
 ) -> None:
   folder = workdir / phase.name
   fields = recipe_config(config, phase)
-  inputs = _inputs(phase, config, workdir, progress)
+  inputs = _inputs(phase, config, workdir)
   recipe = _recipe(folder)
   if recipe is None:
     # What lies there without a recipe was never begun, or is being cleared.
