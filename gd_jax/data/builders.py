@@ -77,7 +77,8 @@ class LabelledTexts(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   def rows(self, split: str) -> list[Row]:
     """The prepared rows of a split, in the order of their source."""
-    source = self.as_data_source(split)
+    # TFDS's decorator hides the parameters from type checkers.
+    source = self.as_data_source(split=split)  # pyright: ignore[reportCallIssue]
     rows = []
     for start in range(0, len(source), _BLOCK_ROWS):
       stop = min(start + _BLOCK_ROWS, len(source))

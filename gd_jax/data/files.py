@@ -180,8 +180,10 @@ def _tsv(
 def _csv(
   path: epath.Path, lines: list[str], max_line_bytes: int
 ) -> Iterator[Row]:
-  # The csv module's own limit on a field is one number for the process.
-  csv.field_size_limit(max(csv.field_size_limit(), max_line_bytes))
+  # The csv module's own limit on a field is one number for the process, so it
+  # is put back afterwards.
+  limit = csv.field_size_limit()
+  csv.field_size_limit(max(limit, max_line_bytes))
   reader = csv.reader((f"{line}\n" for line in lines), strict=True)
   header: list[str] = []
   label_at = text_at = 0
@@ -199,6 +201,8 @@ def _csv(
     raise _error(
       path, number, f"no valid CSV ({error}); check the quotes of this row"
     ) from error
+  finally:
+    csv.field_size_limit(limit)
 
 
 def _check_width(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labelled files are read strictly: a row or an error, never neither."""
 
+import csv
 import json
 
 import pytest
@@ -157,8 +158,10 @@ def test_the_limit_on_a_line_can_be_raised(tmp_path):
     data = f"label{separator}text\na{separator}{text}\n".encode()
     with pytest.raises(UserError, match="max_line_bytes"):
       _read(tmp_path, name, data)
+    before = csv.field_size_limit()
     rows = _read(tmp_path, name, data, max_line_bytes=400_000)
     assert rows == [Row(2, text, "a")]
+    assert csv.field_size_limit() == before
 
 
 def test_an_absent_file_is_a_user_error(tmp_path):
