@@ -45,7 +45,7 @@ def health(results: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _counts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-  axis = svgs.Scale(0.0, max(found["drawn"], 1), (0.0,))
+  axis = svgs.from_zero([found["drawn"]])
   counts = [
     ("drawn", found["drawn"], "teacher"),
     *(
@@ -105,9 +105,7 @@ def _diversity(found: Mapping[str, Any]) -> dict[str, Any]:
 def _balance(found: Mapping[str, Any]) -> list[dict[str, Any]]:
   shares = found["class_share"]
   labelled = found["labelled_class_share"]
-  axis = svgs.scale(
-    [*shares.values(), *labelled.values()], from_zero=True, num_ticks=4
-  )
+  axis = svgs.from_zero([*shares.values(), *labelled.values()])
   return [
     {
       "name": words.visible(label),

@@ -68,6 +68,11 @@ def short(value: float) -> str:
   return f"{value:.1f}"
 
 
+def from_zero(values: Sequence[float]) -> Scale:
+  """An axis from 0 to the largest value, for bars that stand without ticks."""
+  return Scale(0.0, max([*values, 0.0]) or 1.0, ())
+
+
 def element(tag: str, **attributes: object) -> Element:
   names = {"class_": "class", "text_anchor": "text-anchor"}
   return ElementTree.Element(

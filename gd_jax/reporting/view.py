@@ -162,7 +162,7 @@ def size(results: Results) -> View:
 
   def rows(field: str) -> list[View]:
     values = {name: arm[field] for name, arm in ordered(results["arms"])}
-    axis = svgs.scale([*values.values()], from_zero=True, num_ticks=4)
+    axis = svgs.from_zero([*values.values()])
     return [
       row(
         results,
@@ -187,7 +187,7 @@ def size(results: Results) -> View:
 def time(results: Results) -> View:
   """Seconds of each phase, the longest first."""
   seconds = results["seconds"]
-  axis = svgs.scale([*seconds.values(), 1.0], from_zero=True, num_ticks=4)
+  axis = svgs.from_zero([*seconds.values()])
   return {
     "time": {
       "note": (
