@@ -18,6 +18,7 @@ from ml_collections import config_dict
 
 from gd_jax import artefacts, checkpoints, devices, hub, rngs
 from gd_jax.data import batches, tokenizers
+from gd_jax.errors import UserError
 from gd_jax.models import bert, families, pretrained
 from gd_jax.progress import Progress
 from gd_jax.training import (
@@ -63,6 +64,11 @@ def run(
     heldout = train
 
   bert_config, bert_params = pretrained.load_bert(init)
+  if config.data.max_tokens > bert_config.max_length:
+    raise UserError(
+      f"config.data.max_tokens={config.data.max_tokens}: {c.init} has only"
+      f" {bert_config.max_length} positions"
+    )
   module = bert.BertClassifier(
     dataclasses.replace(bert_config, dropout=c.dropout),
     num_classes=num_classes,
@@ -81,7 +87,7 @@ def run(
     seed=config.seed,
     module=module,
     init_params=lambda rng: pretrained.classifier_params(
-      bert_params, num_classes, rng
+      bert_params, num_classes, rng, pooling=c.pooling
     ),
     train=train,
     heldout=heldout,

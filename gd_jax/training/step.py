@@ -62,7 +62,7 @@ def make_train_step(
     one = jax.numpy.ones((), "float32")
     metrics = metrics | {
       "loss": (loss, one),
-      "grad_norm": (optax.global_norm(grads), one),
+      "grad_norm": (optax.tree.norm(grads), one),
     }
     return TrainState(state.step + 1, params, opt_state), metrics
 
