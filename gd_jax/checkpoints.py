@@ -7,9 +7,11 @@ so a digest of every array stands beside each checkpoint and is checked when
 it is read.
 """
 
+import contextlib
 import hashlib
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -26,6 +28,20 @@ PyTree = Any
 _PARAMS = "params"
 _STATE = "state"
 _INFO = "info"
+
+# Orbax keeps the number of the operation under way in a global: two threads
+# that save at the same time mistake each other's folders for their own.
+_ONE_AT_A_TIME = threading.RLock()
+_saving_in_background: list[ocp.CheckpointManager] = []
+
+
+@contextlib.contextmanager
+def _orbax_to_ourselves() -> Iterator[None]:
+  """Holds every other thread off, and waits for a save in the background."""
+  with _ONE_AT_A_TIME:
+    while _saving_in_background:
+      _saving_in_background.pop().wait_until_finished()
+    yield
 
 
 def digest_params(tree: PyTree) -> str:
@@ -58,7 +74,7 @@ def save_params(folder: epath.PathLike, params: PyTree) -> None:
   target = folder / _PARAMS
   if target.exists():
     target.rmtree()
-  with _manager(target) as manager:
+  with _orbax_to_ourselves(), _manager(target) as manager:
     manager.save(
       0, args=ocp.args.Composite(params=ocp.args.StandardSave(params))
     )
@@ -94,7 +110,7 @@ def load_params(folder: epath.PathLike) -> dict[str, Any]:
   )
   target = folder / _PARAMS
   try:
-    with _manager(target, create=False) as manager:
+    with _orbax_to_ourselves(), _manager(target, create=False) as manager:
       restored = manager.restore(
         0, args=ocp.args.Composite(params=ocp.args.StandardRestore(template))
       )
@@ -152,6 +168,10 @@ class Resume:
     """
     if not self._folder.exists():
       return None
+    with _orbax_to_ourselves():
+      return self._restore(template)
+
+  def _restore(self, template: PyTree) -> tuple[int, PyTree, dict] | None:
     manager = self._open()
     step = manager.latest_step()
     if step is None:
@@ -193,19 +213,20 @@ class Resume:
       return
     self._last_save = now
     note = {"digest": digest_params(state), "info": dict(info)}
-    self._open().save(
-      step,
-      args=ocp.args.Composite(
-        **{_STATE: ocp.args.StandardSave(state), _INFO: ocp.args.JsonSave(note)}
-      ),
-      force=True,
-    )
+    items = {
+      _STATE: ocp.args.StandardSave(state),
+      _INFO: ocp.args.JsonSave(note),
+    }
+    with _orbax_to_ourselves():
+      manager = self._open()
+      manager.save(step, args=ocp.args.Composite(**items), force=True)
+      _saving_in_background.append(manager)
 
   def close(self) -> None:
     """Waits for a save under way."""
     if self._manager is not None:
-      self._manager.wait_until_finished()
-      self._manager.close()
+      with _orbax_to_ourselves():
+        self._manager.close()
       self._manager = None
 
   def clear(self) -> None:

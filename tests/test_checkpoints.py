@@ -1,5 +1,7 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import concurrent.futures
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -110,3 +112,22 @@ def test_resume_saves_at_most_once_in_its_time(tmp_path):
   resume.save(1, {"w": jnp.ones(2)}, {})
   resume.close()
   assert not (tmp_path / "resume").exists()
+
+
+def test_threads_may_save_at_the_same_time(tmp_path):
+  # Dies if: saves of several threads are not kept apart.
+  def work(thread):
+    folder = tmp_path / str(thread)
+    for step in range(1, 6):
+      resume = checkpoints.Resume(folder)
+      state = {"w": jnp.full((64, 64), float(thread))}
+      resume.save(step, state, {"thread": thread}, force=True)
+      resume.save(step + 100, state, {"thread": thread}, force=True)
+      resume.close()
+    found = checkpoints.Resume(folder).latest({"w": jnp.zeros((64, 64))})
+    assert found is not None
+    return found[0], float(found[1]["w"][0, 0]), found[2]["thread"]
+
+  with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    got = list(pool.map(work, range(4)))
+  assert got == [(105, float(thread), thread) for thread in range(4)]
