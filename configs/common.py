@@ -137,6 +137,37 @@ def _students() -> config_dict.ConfigDict:
   c.num_seeds = 5
   # Use generated rows with ids below this alone; None: all of them.
   c.num_texts = config_dict.placeholder(int)
+  # "res_cnn" or "kim_cnn" (which has no num_blocks).
+  c.model = "res_cnn"
+  c.num_filters = 128
+  c.num_blocks = 3
+  c.dropout = 0.3
+  # Most word pieces; about 2,000 of them are single characters.
+  c.vocab_size = 8000
+  c.embed_width = 96
+  # Where the table starts: "teacher" (its own, projected) or "random".
+  c.embeddings = "teacher"
+  # Longer texts are cut at so many word pieces.
+  c.max_tokens = 64
+  c.total_steps = 2000
+  c.batch_size = 64
+  # Each is tried for each student; the best on held-out rows is kept.
+  c.learning_rates = (1e-3,)
+  c.warmup_fraction = 0.05
+  c.weight_decay = 0.01
+  c.eval_every_steps = 100
+  # Evaluations without a better one after which a student stops; None: never.
+  c.patience = config_dict.placeholder(int)
+  # Distance from the teacher: "kl" at a temperature, or "mse" of the logits.
+  c.loss = "kl"
+  c.temperature = 2.0
+  # Share of the hard label in the loss of labelled rows (gold: 1).
+  c.hard_weight = 0.5
+  # Least share of labelled rows in a batch, and what one counts in the loss.
+  c.labelled_fraction = 0.25
+  c.labelled_weight = 1.0
+  # "vmap" (all in one program), "sequential" (one in each CPU core), "auto".
+  c.mode = "auto"
   return c
 
 
@@ -153,7 +184,7 @@ def quick(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
   config.teacher.update(total_epochs=1, min_steps=2, restarts=1, evals=1)
   config.generator.update(max_steps=3, eval_every_steps=3)
   config.corpus.update(num_texts=32, slots=16, max_tokens=16, shard_rows=16)
-  config.students.num_seeds = 2
+  config.students.update(num_seeds=2, total_steps=4, eval_every_steps=2)
   return config
 
 

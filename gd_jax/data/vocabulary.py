@@ -1,0 +1,229 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The students' words: the teacher's word pieces, pruned, and their vectors.
+
+One vocabulary serves training, evaluation, export and browser, for all arms.
+It is made before training, from labelled and generated texts, never from test
+texts.
+"""
+
+import collections
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import safetensors.numpy
+from etils import epath
+from jaxtyping import Float
+from tokenizers import Tokenizer
+
+from gd_jax import artefacts
+from gd_jax.data import tokenizers
+from gd_jax.errors import UserError
+
+PAD, UNK = "[PAD]", "[UNK]"
+PAD_ID, UNK_ID = 0, 1
+_NOTE, _EMBEDDINGS = "vocabulary.json", "embeddings.safetensors"
+
+
+def prune(
+  teacher: Tokenizer, texts: Iterable[str], *, vocab_size: int
+) -> tuple[Tokenizer, list[int]]:
+  """The student's tokenizer, made from the teacher's.
+
+  It holds [PAD] = 0, [UNK] = 1, every single character and ##character that
+  the teacher knows (so that what the teacher can spell never becomes [UNK]),
+  and the pieces of `texts`, most frequent first, until `vocab_size` is full.
+  Normalizer and pre-tokenizer are the teacher's; there are no special tokens
+  in the file, hence "[PAD]" in somebody's text is just text.
+
+  Args:
+    teacher: A WordPiece tokenizer.
+    texts: What the student will be trained on.
+    vocab_size: The most pieces; fewer where `texts` hold fewer.
+
+  Returns:
+    (tokenizer, teacher_ids): teacher_ids[i] is the teacher's id of the
+    student's piece i.
+
+  Raises:
+    UserError: The teacher's tokenizer is not WordPiece, or `vocab_size` is too
+      small for the characters alone.
+  """
+  parts = json.loads(teacher.to_str())
+  kind = parts["model"]["type"]
+  if kind != "WordPiece":
+    raise UserError(
+      "the students' vocabulary is pruned from WordPiece, and the teacher's "
+      f"tokenizer is {kind}: choose another BERT as config.teacher.init"
+    )
+  vocabulary: dict[str, int] = parts["model"]["vocab"]
+  prefix = parts["model"]["continuing_subword_prefix"]
+  unknown = parts["model"]["unk_token"]
+  special = {token["content"] for token in parts["added_tokens"]} | {PAD, UNK}
+  counts = count_pieces(teacher, texts)
+  characters = [
+    piece
+    for piece in vocabulary
+    if len(piece.removeprefix(prefix)) == 1 and piece not in special
+  ]
+  room = vocab_size - 2 - len(characters)
+  if room < 0:
+    raise UserError(
+      f"config.students.vocab_size is {vocab_size}, but the teacher's single "
+      f"characters alone are {len(characters) + 2}: raise it to at least that"
+    )
+  known = {*characters, *special, unknown}
+  names = {number: piece for piece, number in vocabulary.items()}
+  words = [
+    names[number] for number in counts if names.get(number, PAD) not in known
+  ]
+  chosen = [*characters, *words[:room]]
+  chosen.sort(key=lambda piece: (-counts[vocabulary[piece]], vocabulary[piece]))
+  pieces = [PAD, UNK, *chosen]
+  parts["model"]["vocab"] = {piece: i for i, piece in enumerate(pieces)}
+  parts["model"]["unk_token"] = UNK
+  parts |= {
+    "added_tokens": [],
+    "post_processor": None,
+    "padding": None,
+    "truncation": None,
+  }
+  teacher_ids = [
+    vocabulary.get(PAD, 0),
+    vocabulary[unknown],
+    *(vocabulary[piece] for piece in chosen),
+  ]
+  return Tokenizer.from_str(json.dumps(parts)), teacher_ids
+
+
+def count_pieces(
+  tokenizer: Tokenizer, texts: Iterable[str]
+) -> collections.Counter[int]:
+  """How often each id occurs, most frequent first, ties by id."""
+  rows = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+  found = collections.Counter(number for row in rows for number in row.ids)
+  return collections.Counter(
+    dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+  )
+
+
+def encode(
+  tokenizer: Tokenizer, texts: Sequence[str], *, max_tokens: int
+) -> list[list[int]]:
+  """The ids of each text, cut at `max_tokens`; never empty, never [PAD].
+
+  A text without a single piece becomes one [UNK]: a student has to say
+  something about it, too.
+  """
+  rows = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+  return [
+    [i or UNK_ID for i in row.ids[:max_tokens]] or [UNK_ID] for row in rows
+  ]
+
+
+def teacher_embeddings(
+  table: Float[np.ndarray, "T D"],
+  teacher_ids: Sequence[int],
+  *,
+  width: int,
+  std: float = 0.1,
+) -> Float[np.ndarray, "V width"]:
+  """The teacher's vectors of the student's pieces, at the student's width.
+
+  They are projected onto their first `width` principal components, which keeps
+  as much of the distances between words as any linear map to that width can.
+
+  Args:
+    table: The teacher's embeddings.
+    teacher_ids: As from `prune`.
+    width: The student's embedding width; at most D, and at most V.
+    std: The standard deviation of the result's entries over all pieces.
+
+  Returns:
+    float32; the row of [PAD] is zero.
+
+  Raises:
+    UserError: `width` is larger than the teacher's.
+  """
+  if width > table.shape[1]:
+    raise UserError(
+      f"config.students.embed_width is {width}, wider than the teacher's "
+      f"embeddings ({table.shape[1]}): lower it, or set "
+      "config.students.embeddings=random"
+    )
+  rows = table[np.asarray(teacher_ids)].astype(np.float64)
+  real = rows[1:] - rows[1:].mean(axis=0)
+  values, vectors = np.linalg.eigh(real.T @ real)
+  basis = vectors[:, np.argsort(-values)[:width]]
+  # An eigenvector's sign is arbitrary: fix it, lest libraries disagree.
+  basis *= np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(width)])
+  projected = real @ basis
+  projected *= std / projected.std()
+  pad = np.zeros((1, width))
+  return np.concatenate([pad, projected]).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+  """What all arms share.
+
+  Attributes:
+    tokenizer: The students'.
+    teacher_ids: The teacher's id of each piece.
+    embeddings: Where the students' table starts; None: at random, by seed.
+  """
+
+  tokenizer: Tokenizer
+  teacher_ids: list[int]
+  embeddings: Float[np.ndarray, "V E"] | None
+
+
+def save(folder: epath.Path, made: Vocabulary, *, source: str) -> None:
+  """Writes tokenizer.json, embeddings.safetensors and, last, vocabulary.json.
+
+  Args:
+    folder: Gets the files.
+    made: What to write.
+    source: A digest of what it was made from.
+  """
+  tokenizers.save(folder, made.tokenizer)
+  path = folder / _EMBEDDINGS
+  if made.embeddings is None:
+    path.unlink(missing_ok=True)
+  else:
+    arrays = {"embeddings": made.embeddings}
+    artefacts.write_atomic(path, safetensors.numpy.save(arrays))
+  artefacts.write_json(
+    folder / _NOTE,
+    {
+      "teacher_ids": made.teacher_ids,
+      "embeddings": made.embeddings is not None,
+      "source": source,
+    },
+  )
+
+
+def load(folder: epath.Path, *, source: str) -> Vocabulary | None:
+  """What `save` wrote, or None where that is from another source.
+
+  Raises:
+    UserError: A file is missing or damaged.
+  """
+  if not (folder / _NOTE).exists():
+    return None
+  note = artefacts.read_json(folder / _NOTE)
+  if note["source"] != source:
+    return None
+  embeddings = None
+  if note["embeddings"]:
+    try:
+      arrays = safetensors.numpy.load((folder / _EMBEDDINGS).read_bytes())
+      embeddings = arrays["embeddings"]
+    except (OSError, safetensors.SafetensorError, KeyError) as error:
+      raise UserError(
+        f"{folder / _EMBEDDINGS} can't be read ({error}): "
+        f"run again with --redo={folder.name}"
+      ) from error
+  return Vocabulary(tokenizers.load(folder), note["teacher_ids"], embeddings)

@@ -1,0 +1,60 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Many trainings on one machine: in one program, or in threads."""
+
+import concurrent.futures
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from gd_jax import signals
+
+MODES = ("auto", "vmap", "sequential")
+# Parameters up to which S students gain by a `vmap` on a CPU.
+_SMALL_ON_CPU = 200_000
+
+
+def choose_mode(mode: str, *, num_params: int, platform: str) -> str:
+  """ "vmap" or "sequential" for config.students.mode, "auto" or either.
+
+  On accelerators a step of a small model is launches, not arithmetic, and S
+  students cost hardly more than one. On a CPU that holds only for tiny models:
+  the others lose by the `vmap`, as S students' states leave the cache.
+
+  Raises:
+    ValueError: Another mode.
+  """
+  if mode not in MODES:
+    raise ValueError(f"mode is one of {MODES}, not {mode!r}")
+  if mode != "auto":
+    return mode
+  large = num_params > _SMALL_ON_CPU
+  return "sequential" if platform == "cpu" and large else "vmap"
+
+
+def run_jobs(
+  jobs: Sequence[Callable[[Callable[[], bool]], Any]],
+  *,
+  workers: int,
+  stopping: Callable[[], bool] = signals.requested,
+) -> Iterator[tuple[int, Any]]:
+  """Runs jobs in threads and yields (index, result) as they end.
+
+  One student's convolutions leave half of a small CPU idle; two programs of
+  one thread each do not. Each job gets a function to poll: it says True when
+  `stopping` does, or when another job has failed.
+  """
+  failed = threading.Event()
+
+  def poll():
+    return failed.is_set() or stopping()
+
+  with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    futures = {pool.submit(job, poll): i for i, job in enumerate(jobs)}
+    try:
+      for future in concurrent.futures.as_completed(futures):
+        yield futures[future], future.result()
+    except BaseException:
+      failed.set()
+      pool.shutdown(wait=False, cancel_futures=True)
+      raise
