@@ -48,7 +48,7 @@ def _closer(results: Mapping[str, Any]) -> dict[str, Any]:
     for arm in results["arms"].values()
     for value in (*arm["accuracy"]["interval"], *arm["accuracy"]["per_seed"])
   ]
-  axis = svgs.scale(values, limit=1.0)
+  axis = svgs.scale(values)
   rows = []
   for name, arm in view.ordered(results["arms"]):
     score = arm["accuracy"]

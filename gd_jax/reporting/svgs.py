@@ -33,7 +33,6 @@ def scale(
   *,
   num_ticks: int = 5,
   from_zero: bool = False,
-  limit: float | None = None,
 ) -> Scale:
   """An axis with round ticks (1, 2 or 5 times a power of ten) over `values`.
 
@@ -41,7 +40,6 @@ def scale(
     values: what must lie on the axis.
     num_ticks: about how many ticks.
     from_zero: whether the axis starts at 0, as a bar's must.
-    limit: the highest tick that makes sense, such as 1 for a share.
   """
   low, high = min(values), max(values)
   if from_zero:
@@ -53,9 +51,8 @@ def scale(
   first = math.floor(low / step + 1e-9)
   last = math.ceil(high / step - 1e-9)
   if last == first:
-    last += 1
-  if limit is not None:
-    last = min(last, math.floor(limit / step + 1e-9))
+    # Away from where shares end: neither below 0 nor above 1.
+    first, last = (first - 1, last) if high > 0 else (first, last + 1)
   ticks = tuple(round(step * i, 12) for i in range(first, last + 1))
   return Scale(ticks[0], max(ticks[-1], high), ticks)
 

@@ -113,6 +113,8 @@ def test_texts_are_never_markup(make_results):
   assert not {"script", "img"} & set(checker.tags)
   assert checker.tags.count("style") == 1
   assert not [name for name, _ in checker.attributes if name == "onerror"]
+  titles = {value for name, value in checker.attributes if name == "title"}
+  assert titles == {NASTY, "ship"}
   # Each is there, as text: nothing was dropped to be safe.
   assert "".join(checker.text).count(NASTY) >= 12
 

@@ -21,7 +21,7 @@ def _marks(svg, tag, class_=""):
   ("values", "expected"),
   [
     ([0.712, 0.943], (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)),
-    ([3.0, 3.0], (3.0, 4.0)),
+    ([3.0, 3.0], (2.0, 3.0)),
     ([0.0, 0.0], (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
     ([-0.03, 0.12], (-0.05, 0.0, 0.05, 0.1, 0.15)),
   ],
@@ -35,11 +35,14 @@ def test_ticks_are_round_and_hold_the_values(values, expected):
     assert axis.ticks == pytest.approx(expected)
 
 
-def test_a_limit_is_not_passed():
-  # Dies if: the scale of accuracies runs beyond 100%.
-  axis = svgs.scale([0.93, 0.9991], limit=1.0)
-  assert axis.high <= 1.0
-  assert axis.ticks[-1] <= 1.0
+@pytest.mark.parametrize(
+  "values", [[0.93, 0.9991], [1.0, 1.0], [0.999], [0.0, 0.0], [0.004], [0.3]]
+)
+def test_a_scale_of_shares_stays_within_them(values):
+  # Dies if: the scale of equal values grows the wrong way.
+  axis = svgs.scale(values)
+  assert 0 <= axis.low < axis.high <= 1
+  assert all(0 <= axis.percent(value) <= 100 for value in values)
 
 
 def test_a_bar_is_as_long_as_its_value():
