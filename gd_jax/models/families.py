@@ -69,7 +69,7 @@ def build(spec: dict[str, Any]) -> nn.Module:
 
 def init_params(module: nn.Module, rng: jax.Array) -> dict[str, Any]:
   """Fresh float32 params; works under `jax.eval_shape` too."""
-  tokens = jnp.zeros((1, 8), jnp.int32)
+  tokens = jnp.zeros((1, 1), jnp.int32)
   return module.init(rng, tokens, jnp.ones_like(tokens))["params"]
 
 

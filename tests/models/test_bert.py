@@ -1,6 +1,8 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,15 +21,21 @@ _CONFIG = bert.BertConfig(
 
 
 @pytest.fixture(params=["cls", "mean"])
-def classifier(request):
+def classifier(request, random_params):
   module = bert.BertClassifier(_CONFIG, 3, request.param)
-  params = families.init_params(module, jax.random.key(0))
-  return module, jax.tree.map(lambda x: 8 * x if x.ndim > 1 else x, params)
+  return module, random_params(module)
+
+
+@functools.partial(jax.jit, static_argnames=("module", "deterministic"))
+def _run(module, params, tokens, mask, rngs=None, deterministic=True):
+  return module.apply(
+    {"params": params}, tokens, mask, rngs=rngs, deterministic=deterministic
+  )
 
 
 def _apply(classifier, tokens, mask, **kwargs):
   module, params = classifier
-  return module.apply({"params": params}, tokens, mask, **kwargs)
+  return _run(module, params, tokens, mask, **kwargs)
 
 
 def test_padding_never_leaks(classifier):
@@ -50,7 +58,7 @@ def test_a_row_of_padding_has_finite_logits_and_gradients(classifier):
   def loss(params):
     return (_apply((module, params), tokens, mask) ** 2).sum()
 
-  value, gradient = jax.value_and_grad(loss)(params)
+  value, gradient = jax.jit(jax.value_and_grad(loss))(params)
   assert np.isfinite(value)
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
 

@@ -3,12 +3,14 @@
 
 """What holds of both decoders: GPT-2, and BERT under a causal mask."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gd_jax.models import bert, decoding, families, gpt2
+from gd_jax.models import bert, decoding, gpt2
 
 _SHAPE = {
   "vocab_size": 50,
@@ -26,11 +28,9 @@ _LENGTHS = np.array([12, 7, 3])
 
 
 @pytest.fixture(params=sorted(_DECODERS))
-def decoder(request):
+def decoder(request, random_params):
   module = _DECODERS[request.param]
-  params = families.init_params(module, jax.random.key(0))
-  # Larger than at the start of training, so that outputs depend on inputs.
-  return module, jax.tree.map(lambda x: 8 * x if x.ndim > 1 else x, params)
+  return module, random_params(module)
 
 
 @pytest.fixture
@@ -42,15 +42,23 @@ def _mask(length=12):
   return (np.arange(length) < _LENGTHS[:, None]).astype(np.int32)
 
 
+@functools.partial(jax.jit, static_argnames=("module", "deterministic"))
+def _run(module, params, tokens, mask, rngs=None, deterministic=True):
+  return module.apply(
+    {"params": params}, tokens, mask, rngs=rngs, deterministic=deterministic
+  )
+
+
 def _apply(decoder, tokens, mask=None, **kwargs):
   module, params = decoder
   mask = np.ones_like(tokens) if mask is None else mask
-  return module.apply({"params": params}, tokens, mask, **kwargs)
+  return _run(module, params, tokens, mask, **kwargs)
 
 
-def _decode(decoder, params, tokens, positions, cache):
-  return decoder[0].apply(
-    {"params": params}, tokens, positions, cache, method="decode"
+@functools.partial(jax.jit, static_argnames="module")
+def _decode(module, params, token, position, cache):
+  return module.apply(
+    {"params": params}, token, position, cache, method="decode"
   )
 
 
@@ -64,7 +72,7 @@ def test_decoding_equals_the_full_forward(decoder, tokens, prepared):
   cache = module.init_cache(3, 12)
   for t in range(12):
     positions = jnp.full(3, t)
-    logits, cache = _decode(decoder, params, tokens[:, t], positions, cache)
+    logits, cache = _decode(module, params, tokens[:, t], positions, cache)
     np.testing.assert_allclose(logits, expected[:, t], atol=2e-5)
   assert np.std(expected) > 0.1
 
@@ -82,7 +90,7 @@ def test_rows_decode_at_positions_of_their_own(decoder, tokens):
     live = position >= 0
     position = np.maximum(position, 0)
     token = tokens[np.arange(3), position]
-    logits, cache = _decode(decoder, params, token, position, cache)
+    logits, cache = _decode(module, params, token, position, cache)
     rows = np.flatnonzero(live)
     np.testing.assert_allclose(
       logits[rows], expected[rows, position[rows]], atol=2e-5
@@ -136,7 +144,7 @@ def test_the_head_is_tied(decoder, tokens):
     return _apply((module, params), tokens).std()
 
   unused = sorted(set(range(50)) - set(tokens.ravel().tolist()))
-  gradient = decoding.word_table(jax.grad(loss)(params))
+  gradient = decoding.word_table(jax.jit(jax.grad(loss))(params))
   assert (np.abs(gradient[np.array(unused)]).max(axis=1) > 0).all()
 
 
@@ -147,9 +155,7 @@ def test_logits_are_float32_under_bfloat16(decoder, tokens):
   assert logits.dtype == jnp.float32
   np.testing.assert_allclose(logits, _apply(decoder, tokens), atol=0.5)
   cache = half.init_cache(3, 4, jnp.bfloat16)
-  step, cache = _decode(
-    (half, params), params, tokens[:, 0], jnp.zeros(3, int), cache
-  )
+  step, cache = _decode(half, params, tokens[:, 0], jnp.zeros(3, int), cache)
   assert step.dtype == jnp.float32
   assert {x.dtype for x in jax.tree.leaves(cache)} == {jnp.bfloat16.dtype}
 
