@@ -18,4 +18,5 @@ from configs import common
 def get_config(arg: str = "") -> config_dict.ConfigDict:
   """The config; `arg` is "" or "quick"."""
   config = common.get_config("ag_news")
+  config.corpus.num_texts = 8000
   return common.finish(config, arg)

@@ -58,6 +58,19 @@ def test_a_batch_is_cut_to_its_longest_row_and_no_shorter(lengths):
   assert width - taken.max() < 16
 
 
+def test_a_window_visits_its_rows_once_each_dealt_out_by_length():
+  # Dies if: rows are lost or doubled between the batches of a window, or
+  # batches are as wide as if rows had been dealt out at random.
+  lengths = [*range(1, 65)]
+  made = batches.Batches(_arrays(lengths), batch_size=8, seed=1)
+  steps = [made.at(step) for step in range(batches.WINDOW_STEPS)]
+  rows = np.concatenate([batch["label"] for batch in steps])
+  assert sorted(rows) == list(range(64))
+  assert sum(batch["tokens"].shape[1] for batch in steps) == 2 * (
+    16 + 32 + 48 + 64
+  )
+
+
 def test_resuming_is_asking_for_the_next_step():
   arrays = _arrays([3, 5, 2, 9, 4])
   first = batches.Batches(arrays, batch_size=2, seed=3)
