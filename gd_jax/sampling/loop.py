@@ -15,7 +15,7 @@ that one call can hand in, F first tokens.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -120,10 +120,10 @@ class Finished:
   steps: Int[Array, ""]
 
 
-def ban(vocab_size: int, token_ids: tuple[int, ...]) -> Float[Array, "V"]:
+def ban(vocab_size: int, token_ids: Sequence[int]) -> Float[Array, "V"]:
   """The bias that keeps `token_ids` from ever being drawn."""
   bias = jnp.zeros(vocab_size, jnp.float32)
-  return bias.at[jnp.array(token_ids, jnp.int32)].set(_BANNED)
+  return bias.at[np.array(token_ids, np.int32)].set(_BANNED)
 
 
 def first_token_table(counts: Mapping[int, int]) -> dict[str, Array]:
@@ -192,11 +192,11 @@ def sample_block(
     slots, finished = carry
     slots, num_taken = _take_rows(slots, shape, queue, taken=finished.taken)
     logits, cache = decode(slots.token, slots.position, slots.cache)
-    token = _next_token(draw, logits, slots, shape, request)
+    token, log_prob = _next_token(draw, logits, slots, shape, request)
     slots = slots.replace(
       position=slots.position + 1,
       token=token,
-      log_prob=slots.log_prob + choose.log_prob(logits, token),
+      log_prob=slots.log_prob + log_prob,
       tokens=slots.tokens.at[jnp.arange(shape.slots), slots.position].set(
         token, mode="promise_in_bounds", unique_indices=True
       ),
@@ -246,17 +246,21 @@ def _next_token(
   slots: Slots,
   shape: Shape,
   request: Request,
-) -> Int[Array, "B"]:
-  uniform = _uniform(request.rng, slots.row_id, slots.position)
-  too_short = slots.position < request.min_tokens
+) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
+  """Each row's next token, and its log-probability under the model."""
   is_end = jnp.arange(logits.shape[-1]) == shape.eos_id
-  forbidden = too_short[:, None] & is_end[None]
-  allowed = jnp.where(forbidden, _BANNED, logits + request.bias[None])
-  token = draw(allowed, uniform, request.knobs)
-  if request.first_tokens is None:
-    return token
-  entry = choose.from_table(request.first_cumulated, uniform)
-  return jnp.where(slots.position == 0, request.first_tokens[entry], token)
+
+  def next_of_row(logits, uniform, position):
+    too_short = position < request.min_tokens
+    allowed = jnp.where(is_end & too_short, _BANNED, logits + request.bias)
+    token = draw(allowed, uniform, request.knobs)
+    if request.first_tokens is not None:
+      entry = choose.from_table(request.first_cumulated, uniform)
+      token = jnp.where(position == 0, request.first_tokens[entry], token)
+    return token, choose.log_prob(logits, token)
+
+  uniform = _uniform(request.rng, slots.row_id, slots.position)
+  return choose.by_row(next_of_row)(logits, uniform, slots.position)
 
 
 def _uniform(
