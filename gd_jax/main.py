@@ -6,12 +6,16 @@ Example:
   python -m gd_jax.main --config=configs/trec.py --workdir=runs/trec
 """
 
+import ast
+import contextlib
+import difflib
 import errno
 import logging
 import os
+import pathlib
+import re
 import sys
 import warnings
-from collections.abc import Sequence
 
 # Said before JAX and its friends are imported, so that they keep quiet too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -55,18 +59,18 @@ _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 def cli() -> None:
   """The console script `gd-jax`."""
-  sys.exit(main(sys.argv))
+  sys.exit(main())
 
 
-def main(argv: Sequence[str]) -> int:
-  """Runs the command line `argv` and returns the exit code.
+def main() -> int:
+  """Runs the command line in `sys.argv` and returns the exit code.
 
   0: done. 1: --verify found something. 2: bad input, said in one line.
   130, 143: stopped by Ctrl-C, SIGTERM, after saving.
   """
   progress = Progress()
   try:
-    _parse(argv)
+    _parse(sys.argv)
     _keep_quiet()
     devices.keep_compiled(str(hub.cache_dir() / "compiled"))
     signals.install()
@@ -76,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
   except signals.Stopped:
     progress.say(
       "stopped after saving; the same command goes on from there: "
-      + " ".join(["python -m gd_jax.main", *argv[1:]])
+      + " ".join(["python -m gd_jax.main", *sys.argv[1:]])
     )
     return signals.exit_code()
   except OSError as error:
@@ -128,15 +132,19 @@ def _verify(progress: Progress) -> int:
   return 1 if problems else 0
 
 
-def _parse(argv: Sequence[str]) -> None:
+def _parse(argv: list[str]) -> None:
   # Config files import their neighbours as `configs.NAME`.
   sys.path.insert(0, os.getcwd())
   try:
-    rest = FLAGS(list(argv))
+    rest = FLAGS(argv)
+    _require_config_file()
+    _ = _CONFIG.value  # a config that did not load raises only here
   except UserError:
     raise
+  except (AttributeError, KeyError) as error:
+    raise UserError(f"unknown config field: {_one_line(error)}") from error
   except Exception as error:  # config files raise what they like
-    raise UserError(_first_line(error)) from error
+    raise UserError(_one_line(error)) from error
   if len(rest) > 1:
     raise UserError(
       f"don't know what to do with {rest[1]!r}: flags are --NAME=VALUE"
@@ -147,9 +155,28 @@ def _parse(argv: Sequence[str]) -> None:
     raise UserError("--config is missing: try --config=configs/trec.py")
 
 
-def _first_line(error: Exception) -> str:
-  text = str(error).strip() or type(error).__name__
-  return " ".join(line.strip() for line in text.splitlines())
+def _require_config_file() -> None:
+  """Raises UserError with the nearest name if the config file is not there."""
+  if FLAGS["config"].value is None and not FLAGS["config"].present:
+    return
+  file = pathlib.Path(config_flags.get_config_filename(FLAGS["config"]))
+  if file.exists():
+    return
+  beside = [path.name for path in file.parent.glob("*.py")]
+  near = difflib.get_close_matches(file.name, beside, n=1)
+  hint = f"did you mean {file.parent / near[0]}?" if near else "check its path"
+  raise UserError(f"there is no config file {file}: {hint}")
+
+
+def _one_line(error: Exception) -> str:
+  text = str(error.args[0] if error.args else error) or type(error).__name__
+  # ml_collections quotes what it passes on: a repr, or a whole traceback.
+  with contextlib.suppress(ValueError, SyntaxError):
+    text = str(ast.literal_eval(text))
+  if "Traceback (most recent call last)" in text:
+    text = text.strip().rsplit("\n", 1)[-1]
+    text = re.sub(r"^\w+(Error|Exception): ", "", text)
+  return " ".join(line.strip() for line in text.strip().splitlines())
 
 
 def _keep_quiet() -> None:
