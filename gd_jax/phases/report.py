@@ -5,14 +5,14 @@
 The only phase that reads the evaluation rows' labels.
 """
 
+import math
 import time
 from typing import Any
 
 import numpy as np
 from etils import epath
-from ml_collections import config_dict
 
-from gd_jax import artefacts, rngs
+from gd_jax import artefacts, devices, rngs
 from gd_jax.data import logits, texts
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
@@ -28,11 +28,11 @@ from gd_jax.reporting import (
 )
 
 NAME = "report"
+# Rough, for the first line's guess alone: multiply-adds a second.
+_GUESSED_RATE = {"cpu": 3e10, "gpu": 5e12, "tpu": 5e12}
 
 
-def run(
-  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
-) -> dict[str, Any]:
+def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   """Writes results.json, index.html and the logits of every arm.
 
   Returns:
@@ -48,9 +48,10 @@ def run(
   rows = artefacts.read_jsonl(workdir / "data" / "evaluation_texts.jsonl")
   labels, names = _labels(workdir, [row["row_id"] for row in rows])
   found = evaluate.find(workdir)
+  num_models = sum(map(len, found.values()))
   progress.say(
     f"report: {', '.join(found)} read {len(rows):,} texts"
-    f" ({sum(map(len, found.values()))} models); the teacher takes longest"
+    f" ({num_models} models); about {_guessed_minutes(found, rows):.1f} minutes"
   )
   classes = artefacts.read_json(workdir / "data" / "task.json")["labels"]
   measured = evaluate.all_arms(
@@ -80,7 +81,25 @@ def run(
     f"report: {headline} {words.spread(accuracy)} ({words.over(accuracy)});"
     f" the page is {folder / 'index.html'}"
   )
-  return {"evaluated": len(rows), "models": sum(map(len, found.values()))}
+  return {"evaluated": len(rows), "models": num_models}
+
+
+def _guessed_minutes(
+  found: dict[str, list[epath.Path]], rows: list[dict[str, Any]]
+) -> float:
+  """From the number of parameters that work on each token; embeddings don't."""
+  tokens = sum(1.3 * len(row["text"].split()) + 2 for row in rows)
+  working = 0
+  for path in (folder for folders in found.values() for folder in folders):
+    note = path / "params.json"
+    arrays = artefacts.read_json(note)["arrays"] if note.exists() else {}
+    working += sum(
+      math.prod(array["shape"])
+      for name, array in arrays.items()
+      if not name.endswith("/embedding")
+    )
+  rate = _GUESSED_RATE.get(devices.platform(), 5e12)
+  return max(tokens * working / rate / 60, 0.1)
 
 
 def _labels(
@@ -106,7 +125,7 @@ def _labels(
 
 
 def _examples(
-  config: config_dict.ConfigDict, workdir: epath.Path, classes: list[str]
+  config: Any, workdir: epath.Path, classes: list[str]
 ) -> list[dict[str, Any]]:
   """Kept texts drawn at random, with what the teacher says of them."""
   kept = {

@@ -9,9 +9,9 @@ from gd_jax.reporting import plots, svgs, words
 
 _REASONS = {
   "empty": "empty",
+  "copy_of_test": "copies of evaluation texts",
   "exact_duplicate": "the same as an earlier one",
   "near_duplicate": "nearly the same as an earlier one",
-  "copy_of_test": "copies of evaluation texts",
 }
 _MEASURES = {
   "distinct_1": "distinct words",
@@ -46,11 +46,14 @@ def health(results: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _counts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
   axis = svgs.from_zero([found["drawn"]])
+  removed = found["removed"]
+  reasons = [reason for reason in _REASONS if reason in removed]
+  reasons += [reason for reason in removed if reason not in _REASONS]
   counts = [
     ("drawn", found["drawn"], "teacher"),
     *(
-      (_REASONS.get(reason, reason.replace("_", " ")), n, "gold")
-      for reason, n in found["removed"].items()
+      (_REASONS.get(reason, reason), removed[reason], "gold")
+      for reason in reasons
     ),
     ("kept", found["kept"], "gd"),
   ]
@@ -77,7 +80,9 @@ def _facts(found: Mapping[str, Any]) -> list[dict[str, str]]:
     "tokens a text, mean": words.short(tokens["mean"]),
     "tokens of nine in ten texts": f"{words.short(low)}–{words.short(high)}",
     "perplexity a token, by the generator": words.short(found["perplexity"]),
-    "mean probability of the teacher’s label": f"{words.percent(sure)}%",
+    "mean probability of the teacher’s label": (
+      "–" if sure is None else f"{words.percent(sure)}%"
+    ),
   }
   return [{"name": name, "value": value} for name, value in facts.items()]
 

@@ -7,7 +7,7 @@ one seed. "interval" is [low, high].
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -64,7 +64,7 @@ def make(
     },
     "differences": _differences(measured, labels, config.seed),
     "spread": _in_words(measured, unseen, labels),
-    "speed": _speed(len(labels)),
+    "speed": _speed(len(labels), measured),
     "corpus_health": _corpus_health(workdir, task),
     "seconds": _seconds(workdir) | {_REPORT: round(seconds, 3)},
   }
@@ -142,15 +142,16 @@ def _in_words(
   }
 
 
-def _speed(num_rows: int) -> dict[str, Any]:
+def _speed(num_rows: int, names: Iterable[str]) -> dict[str, Any]:
+  remark = " (tfidf: counted, it has no other step)" * ("tfidf" in names)
   rows = min(readers.SPEED_ROWS, num_rows)
   return {
     "batch_size": readers.BATCH_SIZE,
     "rows": rows,
     "words": (
       f"Texts per second: {rows} evaluation texts in batches of "
-      f"{readers.BATCH_SIZE} on {_platform()}, tokenizing not counted "
-      "(tfidf: counted, it has no other step)."
+      f"{readers.BATCH_SIZE}, the fastest of several rounds on "
+      f"{_platform()}, tokenizing not counted{remark}."
     ),
   }
 
@@ -178,12 +179,16 @@ def _corpus_health(
   """health.json, and what the teacher makes of the corpus."""
   health = artefacts.read_json(workdir / "corpus" / "health.json")
   agreement = artefacts.read_json(workdir / "soft_labels" / "agreement.json")
-  labels, by_teacher = task["labels"], agreement.get("corpus")
-  if by_teacher is not None:
-    health["class_share"] = dict(
-      zip(labels, by_teacher["class_share"], strict=True)
-    )
-    health["mean_confidence"] = by_teacher["mean_confidence"]
+  labels = task["labels"]
+  # Where no text was kept, the teacher had nothing to read.
+  by_teacher = agreement.get("corpus") or {
+    "class_share": [0.0] * len(labels),
+    "mean_confidence": None,
+  }
+  health["class_share"] = dict(
+    zip(labels, by_teacher["class_share"], strict=True)
+  )
+  health["mean_confidence"] = by_teacher["mean_confidence"]
   drawn = task["counts"]["per_class"]
   total = sum(drawn.values())
   health["labelled_class_share"] = {

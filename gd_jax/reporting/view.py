@@ -48,11 +48,9 @@ def _lede(results: Results, name: str) -> str:
   teacher = results["arms"].get("teacher")
   if teacher is None or name == "teacher":
     return sentence
-  ratio = teacher["params_total"] / arm["params_total"]
-  return (
-    f"{sentence} Its teacher, {words.times(ratio)} as large, gets "
-    f"{words.percent(teacher['accuracy']['mean'])}%."
-  )
+  size = words.short(teacher["params_total"])
+  score = words.percent(teacher["accuracy"]["mean"])
+  return f"{sentence} Its teacher, with {size}, gets {score}%."
 
 
 def _warnings(results: Results) -> list[str]:
@@ -92,15 +90,16 @@ def _tiles(results: Results, name: str) -> list[View]:
       f"the teacher has {words.percent(teacher['accuracy']['mean'])}%",
     ),
     _tile(
-      "Smaller than the teacher",
-      words.times(smaller),
-      f"{words.short(arm['params_total'])} of "
+      f"{'Smaller' if smaller >= 1 else 'Larger'} than the teacher",
+      words.times(max(smaller, 1 / smaller)),
+      f"{words.short(arm['params_total'])} against "
       f"{words.short(teacher['params_total'])} parameters",
     ),
     _tile(
-      "Faster than the teacher",
-      words.times(faster),
-      f"{words.short(arm['examples_per_second'])} texts a second",
+      f"{'Faster' if faster >= 1 else 'Slower'} than the teacher",
+      words.times(max(faster, 1 / faster)),
+      f"{words.short(arm['examples_per_second'])} against "
+      f"{words.short(teacher['examples_per_second'])} texts a second",
     ),
   ]
 

@@ -287,6 +287,21 @@ def test_a_run_without_students_has_a_report(workdir, progress):
   assert set(_results(workdir)["arms"]) == {"teacher"}
 
 
+def test_a_corpus_without_a_good_text_has_a_report(workdir, progress):
+  corpus, soft_labels = workdir / "corpus", workdir / "soft_labels"
+  artefacts.write_jsonl(
+    corpus / "removed.jsonl",
+    [{"row_id": i, "reason": "empty", "twin": None} for i in range(5)],
+  )
+  logits.save_logits(
+    soft_labels / logits.shard_name(0), np.zeros(0), np.zeros((0, 3))
+  )
+  artefacts.write_json(soft_labels / "agreement.json", {})
+  report.run(_config(), workdir, progress)
+  assert _results(workdir)["num_synthetic"] == 0
+  assert (workdir / "report" / "index.html").exists()
+
+
 def test_logits_are_taken_again_only_from_the_same_models(
   workdir, progress, monkeypatch
 ):

@@ -153,6 +153,17 @@ def test_a_run_that_drew_nothing_has_a_page(make_results):
   assert "The generated corpus" not in checker.text
 
 
+def test_a_student_may_be_larger_and_slower_than_its_teacher(make_results):
+  results = make_results(("teacher", "gd"))
+  results["arms"]["teacher"] |= {
+    "params_total": 500_000,
+    "examples_per_second": 6400.0,
+  }
+  text = "".join(_parse(_render(results)).text)
+  assert "Larger than the teacher2.0×" in text
+  assert "Slower than the teacher2.0×" in text
+
+
 def test_what_is_said_only_when_it_holds(make_results):
   plain = _render(make_results())
   assert "for making choices" not in plain
