@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from gd_jax.models.dropout import Dropout
+
 # One layer's (keys, values). Per layer, not stacked: XLA then updates each in
 # place inside a while loop.
 LayerCache = tuple[Float[Array, "B H T K"], Float[Array, "B H T K"]]
@@ -104,7 +106,7 @@ class Attention(nn.Module):
     self.out = nn.Dense(
       self.width, dtype=self.dtype, kernel_init=normal_init(self.out_stddev)
     )
-    self.drop = nn.Dropout(self.dropout)
+    self.drop = Dropout(self.dropout)
 
   def __call__(
     self,

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from gd_jax.models import attention, decoding
+from gd_jax.models.dropout import Dropout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ class BertLayer(nn.Module):
     self.up = nn.Dense(c.mlp_width, dtype=self.dtype, kernel_init=init)
     self.down = nn.Dense(c.width, dtype=self.dtype, kernel_init=init)
     self.mlp_norm = attention.layer_norm(c, self.dtype)
-    self.drop = nn.Dropout(c.dropout)
+    self.drop = Dropout(c.dropout)
 
   def __call__(self, x, allowed, *, deterministic: bool = True):
     y = self.attention(x, allowed, deterministic=deterministic)
@@ -89,7 +90,7 @@ class Bert(nn.Module):
     self.position = embed(c.max_length)
     self.type = embed(c.type_vocab_size)
     self.embed_norm = attention.layer_norm(c, self.dtype)
-    self.drop = nn.Dropout(c.dropout)
+    self.drop = Dropout(c.dropout)
     self.layers = [BertLayer(c, self.dtype) for _ in range(c.num_layers)]
 
   def __call__(
@@ -153,7 +154,7 @@ class BertClassifier(nn.Module):
       self.pooler = nn.Dense(
         self.config.width, dtype=self.dtype, kernel_init=init
       )
-    self.drop = nn.Dropout(self.config.dropout)
+    self.drop = Dropout(self.config.dropout)
     self.classifier = nn.Dense(self.num_classes, kernel_init=init)
 
   def __call__(

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from gd_jax.models import attention, decoding
+from gd_jax.models.dropout import Dropout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Gpt2Block(nn.Module):
     self.down = nn.Dense(
       c.width, dtype=self.dtype, kernel_init=attention.normal_init(out_stddev)
     )
-    self.drop = nn.Dropout(c.dropout)
+    self.drop = Dropout(c.dropout)
 
   def __call__(self, x, allowed, *, deterministic: bool = True):
     y = self.attention(
@@ -94,7 +95,7 @@ class Gpt2(nn.Module):
       dtype=self.dtype,
       embedding_init=attention.normal_init(0.01),
     )
-    self.drop = nn.Dropout(c.dropout)
+    self.drop = Dropout(c.dropout)
     self.blocks = [Gpt2Block(c, self.dtype) for _ in range(c.num_layers)]
     self.final_norm = attention.layer_norm(c, self.dtype)
 

@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from gd_jax.models.dropout import Dropout
+
 CONVS = ("lax", "im2col")
 
 
@@ -111,7 +113,7 @@ class ResCnn(nn.Module):
     deterministic: bool = True,
   ) -> Float[Array, "B C"]:
     real = mask > 0
-    drop = nn.Dropout(self.dropout, deterministic=deterministic)
+    drop = Dropout(self.dropout, deterministic=deterministic)
     conv = functools.partial(
       Conv, self.num_filters, self.kernel_width, self.conv, self.dtype
     )
@@ -172,5 +174,5 @@ class KimCnn(nn.Module):
       )
       pooled.append(max_pool(nn.relu(conv(x, real)), real))
     x = jnp.concatenate(pooled, axis=-1)
-    x = nn.Dropout(self.dropout)(x, deterministic=deterministic)
+    x = Dropout(self.dropout)(x, deterministic=deterministic)
     return nn.Dense(self.num_classes, name="classifier")(x)
