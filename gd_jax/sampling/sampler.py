@@ -183,6 +183,8 @@ def _compiled(
   make_idle = jax.pmap(
     lambda _: loop.idle_slots(model, shape, dtype=model.dtype),
     devices=devices,
+    # One name for both programs: the slots of one are the other's as they are.
+    axis_name="device",
   )
   mapped = jax.pmap(
     sample_block,

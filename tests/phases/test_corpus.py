@@ -1,0 +1,255 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+import collections
+import os
+
+import jax
+import pytest
+from etils import epath
+from ml_collections import config_dict
+
+from configs import common
+from gd_jax import artefacts, checkpoints, signals
+from gd_jax.data import formats, texts, tokenizers
+from gd_jax.errors import UserError
+from gd_jax.models import families, gpt2
+from gd_jax.phases import corpus
+from gd_jax.progress import Progress
+
+_TEXTS = [
+  "where is my order",
+  "where is the refund I asked for",
+  "the lamp came broken",
+  "I can't log in to my account",
+  "please cancel my order",
+  "which size should I take",
+]
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory):
+  """A workdir with data/ and a random generator/."""
+  workdir = epath.Path(tmp_path_factory.mktemp("upstream"))
+  data, source = workdir / "data", workdir / "generator"
+  data.mkdir()
+  source.mkdir()
+  labelled = [{"row_id": i, "text": text} for i, text in enumerate(_TEXTS)]
+  artefacts.write_jsonl(data / "labelled.jsonl", labelled)
+  evaluation = [{"row_id": 0, "text": "do you sell gift cards"}]
+  artefacts.write_jsonl(data / "evaluation_texts.jsonl", evaluation)
+  tokenizer = tokenizers.train_byte_bpe(_TEXTS, vocab_size=300)
+  model = gpt2.Gpt2(
+    gpt2.Gpt2Config(
+      vocab_size=tokenizer.get_vocab_size(),
+      width=16,
+      num_layers=1,
+      num_heads=2,
+      mlp_width=32,
+      max_length=14,
+    )
+  )
+  params = families.init_params(model, jax.random.key(0))
+  # The end comes about as often as any other token.
+  params = jax.tree.map(lambda x: x * 8 if x.ndim > 1 else x, params)
+  checkpoints.save_params(source, params)
+  artefacts.write_json(source / "model.json", families.spec_of(model))
+  tokenizers.save(source, tokenizer)
+  ids = [formats.encode(tokenizer, text) for text in _TEXTS]
+  fmt = formats.Format(
+    bos_id=0,
+    eos_id=0,
+    max_tokens=12,
+    banned_ids=(),
+    first_tokens=dict(collections.Counter(row[0] for row in ids)),
+  )
+  formats.save(source, fmt)
+  return workdir
+
+
+@pytest.fixture
+def workdir(upstream, tmp_path):
+  """A fresh workdir over the same upstream artefacts."""
+  folder = epath.Path(tmp_path) / "run"
+  (folder / "corpus").mkdir(parents=True)
+  for name in ("data", "generator"):
+    os.symlink(upstream / name, folder / name)
+  return folder
+
+
+@pytest.fixture
+def config():
+  made = config_dict.ConfigDict()
+  made.seed = 3
+  made.corpus = common.get_config("trec").corpus
+  made.corpus.update(
+    num_texts=50, shard_rows=16, slots=4, steps_per_call=24, max_tokens=12
+  )
+  made.corpus.update(sampler="pure", min_tokens=1)
+  return made
+
+
+def content(workdir):
+  """The bytes of every file of the corpus but the timing."""
+  folder = workdir / "corpus"
+  return {
+    path.name: path.read_bytes()
+    for path in folder.iterdir()
+    if path.name != "timing.json"
+  }
+
+
+# Dies if: rows are lost or doubled, a shard has another size, a text is not
+# that of its tokens, or counts differ from what stands in the files.
+def test_draws_filters_and_counts(config, workdir, progress):
+  counts = corpus.run(config, workdir, progress)
+  folder = workdir / "corpus"
+  drawn = texts.read_drawn(folder)
+  assert [row["row_id"] for row in drawn] == list(range(50))
+  sizes = [len(texts.read_shard(folder, index)) for index in range(4)]
+  assert sizes == [16, 16, 16, 2]
+  assert {"row_id", "text", "num_tokens", "finished", "log_prob"} == set(
+    drawn[0]
+  )
+  first_words = {text.split()[0][0] for text in _TEXTS}
+  for row in drawn:
+    assert 1 <= row["num_tokens"] <= 12
+    assert row["finished"] or row["num_tokens"] == 12
+    assert row["log_prob"] < 0
+    assert row["text"][:1] in first_words
+  assert len({row["text"] for row in drawn}) > 40
+  assert counts["drawn"] == counts["rows"] == 50
+  assert counts["kept"] == len(texts.read_kept(folder))
+  assert 0.5 < counts["slot_use"] <= 1
+  assert counts["tokens"] == sum(
+    row["num_tokens"] + row["finished"] for row in drawn
+  )
+  health = artefacts.read_json(folder / "health.json")
+  assert health["kept"] + sum(health["removed"].values()) == 50
+
+
+# Dies if: anything of a file depends on the clock, or on what was drawn first.
+def test_the_same_corpus_byte_for_byte(config, workdir, progress, tmp_path):
+  corpus.run(config, workdir, progress)
+  once = content(workdir)
+  for path in (workdir / "corpus").iterdir():
+    path.unlink()
+  corpus.run(config, workdir, progress)
+  assert content(workdir) == once
+
+
+# Dies if: a whole shard is drawn again, a missing one is not, or its rows
+# differ from what the first run would have drawn.
+def test_only_missing_shards_are_drawn(config, workdir, progress):
+  corpus.run(config, workdir, progress)
+  once = content(workdir)
+  folder = workdir / "corpus"
+  texts.shard_path(folder, 1).unlink()
+  texts.shard_path(folder, 3).unlink()
+  counts = corpus.run(config, workdir, progress)
+  assert counts["rows"] == 18
+  assert content(workdir) == once
+
+
+# Dies if: raising num_texts changes an earlier text or decision, leaves the
+# last shard short, or draws whole shards again.
+def test_more_texts_extend_the_corpus(config, workdir, progress):
+  corpus.run(config, workdir, progress)
+  before = texts.read_drawn(workdir / "corpus")
+  removed = artefacts.read_jsonl(workdir / "corpus" / texts.REMOVED)
+  config.corpus.num_texts = 70
+  counts = corpus.run(config, workdir, progress)
+  assert counts["rows"] == 22, "rows 48 to 69: the last shard was short"
+  after = texts.read_drawn(workdir / "corpus")
+  assert after[:50] == before
+  assert len(after) == 70
+  again = artefacts.read_jsonl(workdir / "corpus" / texts.REMOVED)
+  assert again[: len(removed)] == removed
+  assert all(row["row_id"] >= 50 for row in again[len(removed) :])
+
+
+# Dies if: shards of a larger corpus stay behind.
+def test_fewer_texts(config, workdir, progress):
+  corpus.run(config, workdir, progress)
+  before = texts.read_drawn(workdir / "corpus")
+  config.corpus.num_texts = 20
+  corpus.run(config, workdir, progress)
+  assert texts.read_drawn(workdir / "corpus") == before[:20]
+
+
+# Dies if: a signal is not heard between calls, or whole shards are not yet on
+# disk when it is.
+def test_a_stopped_run_goes_on(config, workdir, progress, monkeypatch):
+  corpus.run(config, workdir, progress)
+  once = content(workdir)
+  for path in (workdir / "corpus").iterdir():
+    path.unlink()
+  heard = iter([False] * 4 + [True] * 100)
+  monkeypatch.setattr(signals, "requested", lambda: next(heard))
+  with pytest.raises(signals.Stopped):
+    corpus.run(config, workdir, progress)
+  shards = texts.shard_indices(workdir / "corpus")
+  assert 0 < len(shards) < 4
+  assert not (workdir / "corpus" / texts.REMOVED).exists()
+  monkeypatch.undo()
+  counts = corpus.run(config, workdir, progress)
+  assert counts["rows"] < 50
+  assert content(workdir) == once
+
+
+# Dies if: first_token, min_tokens, max_tokens or temperature is not handed on.
+def test_fields_reach_the_sampler(config, workdir, progress):
+  config.corpus.update(first_token="bos", min_tokens=5, max_tokens=7)
+  corpus.run(config, workdir, progress)
+  drawn = texts.read_drawn(workdir / "corpus")
+  lengths = {row["num_tokens"] for row in drawn}
+  assert min(lengths) == 5 and max(lengths) == 7
+  starts = {row["text"][:1] for row in drawn}
+  assert not starts <= {text[0] for text in _TEXTS}
+
+
+def test_greedy_rows_are_all_the_same(config, workdir, progress):
+  config.corpus.update(first_token="bos", temperature=0.0)
+  corpus.run(config, workdir, progress)
+  health = artefacts.read_json(workdir / "corpus" / "health.json")
+  assert health["kept"] <= 1
+  assert health["removed"]["exact_duplicate"] >= 49
+
+
+# Dies if: rows longer than any the generator has seen are drawn in silence.
+def test_max_tokens_is_bounded_by_the_generators(config, workdir, progress):
+  config.corpus.max_tokens = 40
+  corpus.run(config, workdir, progress)
+  drawn = texts.read_drawn(workdir / "corpus")
+  assert max(row["num_tokens"] for row in drawn) == 12
+  assert "config.corpus.max_tokens is 40" in progress.warnings[0]
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("num_texts", 0),
+    ("slots", 0),
+    ("sampler", "beam"),
+    ("temperature", -1.0),
+    ("temperature", float("nan")),
+    ("top_k", 0),
+    ("top_p", 1.5),
+    ("min_p", -0.1),
+    ("max_tokens", 1),
+    ("first_token", "any"),
+    ("near_duplicate", 0.0),
+  ],
+)
+def test_bad_fields_are_named(config, workdir, progress, field, value):
+  config.corpus[field] = value
+  with pytest.raises(UserError, match=rf"config\.corpus\.{field} is "):
+    corpus.run(config, workdir, progress)
+
+
+# Dies if: the first line does not say what will be done and how long it takes.
+def test_it_says_what_it_does(config, workdir, capsys):
+  corpus.run(config, workdir, Progress())
+  said = capsys.readouterr().err
+  assert "draw 50 texts by pure, 4 at a time on 1 cpu device" in said
+  assert "minutes" in said
