@@ -8,9 +8,9 @@ import re
 import setuptools
 
 _HERE = pathlib.Path(__file__).parent
-_VERSION = re.search(
+(_VERSION,) = re.findall(
   r'__version__ = "(.+)"', (_HERE / "gd_jax" / "__init__.py").read_text()
-).group(1)
+)
 
 _TEST = [
   "basedpyright>=1.31",

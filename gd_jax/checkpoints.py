@@ -79,7 +79,7 @@ def save_params(folder: epath.PathLike, params: PyTree) -> None:
       0, args=ocp.args.Composite(params=ocp.args.StandardSave(params))
     )
     manager.wait_until_finished()
-  flat = traverse_util.flatten_dict(params, sep="/")
+  flat: dict[str, Any] = traverse_util.flatten_dict(params, sep="/")
   arrays = {
     name: {"shape": list(leaf.shape), "dtype": str(leaf.dtype)}
     for name, leaf in flat.items()

@@ -3,6 +3,7 @@
 """Devices, the mesh and placements: nothing else asks how many there are."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -46,15 +47,15 @@ def round_up(number: int, multiple: int) -> int:
   return -(-number // multiple) * multiple
 
 
-def place_batch(mesh: Mesh, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+def place_batch(mesh: Mesh, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
   """Puts a batch of numpy arrays [B, ...] on the devices, split by row.
 
   B must be a multiple of the number of devices.
   """
-  return jax.device_put(batch, by_row(mesh))
+  return jax.device_put(dict(batch), by_row(mesh))
 
 
-def local_devices() -> list[jax.Device]:
+def local_devices() -> list[Any]:
   """This host's own devices: what the sampling loop is mapped over."""
   return jax.local_devices()
 

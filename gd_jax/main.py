@@ -106,8 +106,10 @@ def main() -> int:
 
 
 def _run(progress: Progress) -> int:
+  workdir = _WORKDIR.value
+  assert workdir is not None, "_parse has looked"
   if _VERIFY.value:
-    return _verify(progress)
+    return _verify(workdir, progress)
   options = {
     "phases": _PHASES.value,
     "redo": _REDO.value,
@@ -117,18 +119,18 @@ def _run(progress: Progress) -> int:
   if _SWEEP.value:
     file = config_flags.get_config_filename(FLAGS["config"])
     points = sweeps.points_of(file)
-    sweeps.run(_CONFIG.value, points, _WORKDIR.value, **options)
+    sweeps.run(_CONFIG.value, points, workdir, **options)
   else:
-    pipeline.run(_CONFIG.value, _WORKDIR.value, **options)
+    pipeline.run(_CONFIG.value, workdir, **options)
   return 0
 
 
-def _verify(progress: Progress) -> int:
-  problems = pipeline.verify(_WORKDIR.value)
+def _verify(workdir: str, progress: Progress) -> int:
+  problems = pipeline.verify(workdir)
   for problem in problems:
     print(problem)
   if not problems:
-    progress.say(f"{_WORKDIR.value}: everything is as its manifests say")
+    progress.say(f"{workdir}: everything is as its manifests say")
   return 1 if problems else 0
 
 

@@ -214,7 +214,8 @@ def _clear(
 def recipe_config(config: Config, phase: Phase) -> dict[str, Any]:
   """What of `config` decides about `phase`'s artefact, by dotted name."""
   fields = {name: config[name] for name in phase.also}
-  for name, value in config[phase.name].items():
+  section: Any = config[phase.name]
+  for name, value in section.items():
     if name not in phase.free:
       value = value.to_dict() if isinstance(value, Config) else value
       fields[f"{phase.name}.{name}"] = value

@@ -73,7 +73,7 @@ def apply(config: config_dict.ConfigDict, point: Point) -> Any:
   with copy.unlocked():
     for name, value in point.items():
       section, _, field = name.rpartition(".")
-      target = copy if not section else copy.get(section, {})
+      target: Any = copy.get(section, {}) if section else copy
       if field not in target:
         raise UserError(f"the sweep names a field the config lacks: {name}")
       try:

@@ -29,12 +29,12 @@ _CONFIGS = {
 def spec_of(module: nn.Module) -> dict[str, Any]:
   """A model as JSON-able constructor fields, with its "family"."""
   names = {model: family for family, model in FAMILIES.items()}
-  spec = {"family": names[type(module)]}
+  spec: dict[str, Any] = {"family": names[type(module)]}
   for field in dataclasses.fields(module):
     if field.name in ("parent", "name"):
       continue
-    value = getattr(module, field.name)
-    if dataclasses.is_dataclass(value):
+    value: Any = getattr(module, field.name)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
       value = dataclasses.asdict(value)
     elif isinstance(value, tuple):
       value = list(value)
@@ -70,7 +70,7 @@ def build(spec: dict[str, Any]) -> nn.Module:
 def init_params(module: nn.Module, rng: jax.Array) -> dict[str, Any]:
   """Fresh float32 params; works under `jax.eval_shape` too."""
   tokens = jnp.zeros((1, 1), jnp.int32)
-  return module.init(rng, tokens, jnp.ones_like(tokens))["params"]
+  return dict(module.init(rng, tokens, jnp.ones_like(tokens))["params"])
 
 
 def count_params(params: Any, *, embeddings: bool = True) -> int:

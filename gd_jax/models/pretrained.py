@@ -64,7 +64,8 @@ def load_gpt2(
   _check_own_tokenizer(folder, config)
   tensors = _named(folder, prefix="transformer.", ignored=hf_names.GPT2_IGNORED)
   head = tensors.pop("lm_head.weight", None)
-  if head is not None and not np.array_equal(head, tensors.get("wte.weight")):
+  tied = tensors.get("wte.weight")
+  if head is not None and (tied is None or not np.array_equal(head, tied)):
     raise PretrainedError(
       f"{folder} has an lm_head.weight of its own: gd_jax's GPT-2 ties the "
       "head to the word embeddings (wte.weight); use a tied model"
@@ -190,7 +191,7 @@ def _shapes(module):
   abstract = jax.eval_shape(
     lambda rng: families.init_params(module, rng), jax.random.key(0)
   )
-  flat = traverse_util.flatten_dict(abstract)
+  flat: Params = traverse_util.flatten_dict(abstract)
   return {path: leaf.shape for path, leaf in flat.items()}
 
 
@@ -226,7 +227,7 @@ def _to_params(folder, tensors, entries, shapes):
 
 
 def _to_tensors(params, entries, shapes):
-  flat = traverse_util.flatten_dict(params)
+  flat: Params = traverse_util.flatten_dict(params)
   expected = {entry.path: shapes[entry.path] for entry in entries}
   _refuse(
     "the params do not fit the config",

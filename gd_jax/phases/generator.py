@@ -140,7 +140,8 @@ def _start(c, seed: int, texts: list[str]):
   tokenizer = tokenizers.load(init)
   if c.kind == "warm_start":
     model_config, params = pretrained.load_bert(init)
-    make, params = bert.BertDecoder, pretrained.warm_start(params)
+    params = pretrained.warm_start(params)
+    make: Any = bert.BertDecoder
   else:
     model_config, params = pretrained.load_gpt2(init)
     make = gpt2.Gpt2

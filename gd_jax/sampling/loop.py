@@ -193,7 +193,8 @@ def sample_block(
     slots, num_taken = _take_rows(slots, shape, queue, taken=finished.taken)
     logits, cache = decode(slots.token, slots.position, slots.cache)
     token, log_prob = _next_token(draw, logits, slots, shape, request)
-    slots = slots.replace(
+    slots = dataclasses.replace(
+      slots,
       position=slots.position + 1,
       token=token,
       log_prob=slots.log_prob + log_prob,
@@ -203,8 +204,8 @@ def sample_block(
       cache=cache,
     )
     slots, finished = _hand_in(slots, finished, shape)
-    return slots, finished.replace(
-      taken=finished.taken + num_taken, steps=finished.steps + 1
+    return slots, dataclasses.replace(
+      finished, taken=finished.taken + num_taken, steps=finished.steps + 1
     )
 
   return lax.while_loop(goes_on, step, (slots, _none_finished(shape)))
@@ -231,7 +232,8 @@ def _take_rows(
   place = taken + jnp.cumsum(idle) - 1
   # Past the queue's end there is nothing: the slot stays idle.
   next_row = queue.at[place].get(mode="fill", fill_value=_IDLE)
-  slots = slots.replace(
+  slots = dataclasses.replace(
+    slots,
     row_id=jnp.where(idle, next_row, slots.row_id),
     position=jnp.where(idle, 0, slots.position),
     token=jnp.where(idle, shape.bos_id, slots.token),
@@ -255,6 +257,7 @@ def _next_token(
     allowed = jnp.where(is_end & too_short, _BANNED, logits + request.bias)
     token = draw(allowed, uniform, request.knobs)
     if request.first_tokens is not None:
+      assert request.first_cumulated is not None, "they come together"
       entry = choose.from_table(request.first_cumulated, uniform)
       token = jnp.where(position == 0, request.first_tokens[entry], token)
     return token, choose.log_prob(logits, token)
@@ -282,7 +285,8 @@ def _hand_in(
   rank = finished.count + jnp.cumsum(ended) - 1
   # Rows that go on are scattered past the end, which drops them.
   place = jnp.where(ended, rank, shape.capacity)
-  finished = finished.replace(
+  finished = dataclasses.replace(
+    finished,
     row_id=finished.row_id.at[place].set(slots.row_id, mode="drop"),
     num_drawn=finished.num_drawn.at[place].set(slots.position, mode="drop"),
     log_prob=finished.log_prob.at[place].set(slots.log_prob, mode="drop"),
@@ -290,4 +294,4 @@ def _hand_in(
     count=finished.count + jnp.sum(ended),
   )
   row_id = jnp.where(at_end, _IDLE, slots.row_id)
-  return slots.replace(row_id=row_id), finished
+  return dataclasses.replace(slots, row_id=row_id), finished

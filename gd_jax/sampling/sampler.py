@@ -67,7 +67,7 @@ class Sampler:
     params: Any,
     *,
     shape: loop.Shape,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
   ):
     """Puts the params on every device.
 
@@ -164,7 +164,7 @@ def _left(
 
 @functools.lru_cache(maxsize=8)
 def _compiled(
-  model: Any, shape: loop.Shape, devices: tuple[jax.Device, ...]
+  model: Any, shape: loop.Shape, devices: tuple[Any, ...]
 ) -> tuple[Any, Any]:
   """The mapped programs: () -> idle slots, and one block of steps.
 

@@ -4,6 +4,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -108,7 +109,8 @@ def load_svm(folder: epath.Path) -> TfidfSvm:
   terms = artefacts.read_json(folder / _TERMS)
   try:
     arrays = load((folder / _WEIGHTS).read_bytes())
-    return TfidfSvm(**terms, **arrays)
+    fields: dict[str, Any] = {**terms, **arrays}
+    return TfidfSvm(**fields)
   except (OSError, SafetensorError, TypeError) as error:
     raise UserError(
       f"{folder / _WEIGHTS} can't be read ({error}): "

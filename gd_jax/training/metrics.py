@@ -5,6 +5,7 @@
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -19,7 +20,7 @@ class Totals:
   def __init__(self):
     self._pairs: dict[str, tuple[float, float]] = {}
 
-  def add(self, metrics: Mapping[str, tuple[object, object]]) -> None:
+  def add(self, metrics: Mapping[str, tuple[Any, Any]]) -> None:
     """Adds the pairs of one step (host or device scalars)."""
     for name, (total, count) in metrics.items():
       old_total, old_count = self._pairs.get(name, (0.0, 0.0))

@@ -3,11 +3,12 @@
 """AdamW with bias correction, warm-up, linear decay and layer-wise rates."""
 
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from gd_jax.training import step as step_lib
 
@@ -27,7 +28,7 @@ def warmup_linear_decay(
   """
   warmup_steps = max(1, round(warmup_fraction * total_steps))
 
-  def learning_rate(step: Int[Array, ""]) -> Float[Array, ""]:
+  def learning_rate(step: Any) -> Float[Array, ""]:
     up = (step + 1) / warmup_steps
     down = (total_steps - step) / max(1, total_steps - warmup_steps + 1)
     return peak * jnp.clip(jnp.minimum(up, down), 0.0, 1.0)
