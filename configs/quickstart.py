@@ -21,8 +21,15 @@ def get_config(arg: str = "") -> config_dict.ConfigDict:
   config.data.dir = str(pathlib.Path(gd_jax.__file__).parent / "data")
   config.data.labels_per_class = 25
   config.data.max_tokens = 32
-  config.teacher.update(restarts=1, min_steps=160, evals=5)
-  config.generator.update(max_tokens=32, batch_size=16, max_steps=200)
+  config.teacher.update(restarts=1, min_steps=120, evals=4)
+  config.generator.update(max_tokens=32, batch_size=16, max_steps=120)
   config.corpus.update(num_texts=2000, max_tokens=32, shard_rows=1024)
-  config.students.update(num_seeds=3, total_steps=600, max_tokens=32)
+  config.students.update(
+    num_seeds=3,
+    total_steps=600,
+    batch_size=32,
+    max_tokens=32,
+    num_filters=64,
+    num_blocks=2,
+  )
   return common.finish(config, arg)

@@ -34,6 +34,7 @@ def flags(tmp_path_factory, tiny_bert):
     f"--config.teacher.init={tiny_bert}",
     f"--config.generator.init={tiny_bert}",
     f"--config.data.cache_dir={cache}",
+    "--config.students.embed_width=16",
   ]
 
 
