@@ -117,7 +117,7 @@ def _run(progress: Progress) -> int:
     "progress": progress,
   }
   if _SWEEP.value:
-    file = config_flags.get_config_filename(FLAGS["config"])
+    file = _config_file()
     points = sweeps.points_of(file)
     sweeps.run(_CONFIG.value, points, workdir, **options)
   else:
@@ -157,11 +157,17 @@ def _parse(argv: list[str]) -> None:
     raise UserError("--config is missing: try --config=configs/trec.py")
 
 
+def _config_file() -> str:
+  """The config's file, without the argument behind the colon."""
+  name = config_flags.get_config_filename(FLAGS["config"])
+  return name.partition(":")[0]
+
+
 def _require_config_file() -> None:
   """Raises UserError with the nearest name if the config file is not there."""
   if FLAGS["config"].value is None and not FLAGS["config"].present:
     return
-  file = pathlib.Path(config_flags.get_config_filename(FLAGS["config"]))
+  file = pathlib.Path(_config_file())
   if file.exists():
     return
   beside = [path.name for path in file.parent.glob("*.py")]
