@@ -63,14 +63,20 @@ def test_a_row_of_padding_has_finite_logits_and_gradients(classifier):
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
 
 
-def test_both_directions_are_seen(classifier):
-  # Dies if: the encoder's attention is causal.
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_first_token_sees_the_last_unless_causal(random_params, causal):
+  # Dies if: the encoder's attention is causal, or the decoder's is not.
+  trunk = bert.Bert(_CONFIG)
+  params = {"params": random_params(trunk)}
   tokens = np.random.default_rng(0).integers(1, 50, (1, 6))
   changed = tokens.copy()
   changed[0, -1] = (changed[0, -1] + 1) % 50
+  apply = jax.jit(trunk.apply, static_argnames="causal")
   mask = np.ones_like(tokens)
-  before = _apply(classifier, tokens, mask)
-  assert np.abs(before - _apply(classifier, changed, mask)).max() > 1e-4
+  before, after = (
+    apply(params, x, mask, causal=causal)[0, 0] for x in (tokens, changed)
+  )
+  assert (np.abs(before - after).max() < 1e-6) == causal
 
 
 def test_mean_pool_is_the_mean_over_real_tokens():
