@@ -21,7 +21,7 @@ test-slow: $(VENV)/.installed-test
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 # uv installs several times faster than pip; pip only brings uv. Debian's
 # python3 without python3-venv can still make a venv that has no pip.

@@ -25,6 +25,10 @@ from gd_jax.training import step as step_lib
 LOSSES = ("kl", "mse")
 
 
+# One for each student where several train together.
+Scalar = float | Float[Array, "*S"]
+
+
 @struct.dataclass
 class Knobs:
   """What students that train together may differ in: scalars, or [S] each.
@@ -39,11 +43,11 @@ class Knobs:
       most probable class.
   """
 
-  learning_rate: Float[Array, "*S"]
-  temperature: Float[Array, "*S"]
-  labelled_weight: Float[Array, "*S"]
-  labelled_hard: Float[Array, "*S"]
-  generated_hard: Float[Array, "*S"]
+  learning_rate: Scalar
+  temperature: Scalar
+  labelled_weight: Scalar
+  labelled_hard: Scalar
+  generated_hard: Scalar
 
 
 @dataclasses.dataclass(frozen=True)

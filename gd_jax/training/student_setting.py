@@ -1,0 +1,172 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""config.students and the rows -> the trainings to be done."""
+
+import dataclasses
+import difflib
+import hashlib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, rngs
+from gd_jax.data import student_rows, vocabulary
+from gd_jax.data.mixture import Mixture
+from gd_jax.errors import UserError
+from gd_jax.models import families
+from gd_jax.training import distill, distill_loop, side_by_side, student_folder
+from gd_jax.training.arms import ARMS
+
+TFIDF = "tfidf"
+_MODEL_FIELDS = {
+  "res_cnn": ("embed_width", "num_filters", "num_blocks", "dropout"),
+  "kim_cnn": ("embed_width", "num_filters", "dropout"),
+}
+# Fields that can't change what one student becomes.
+_NOT_OF_ONE_STUDENT = frozenset({"arms", "num_seeds", "num_texts", "mode"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+  """All that the students of a run share."""
+
+  config: config_dict.ConfigDict  # config.students
+  run_seed: int
+  folder: epath.Path
+  rows: student_rows.StudentRows
+  vocabulary: vocabulary.Vocabulary
+  store: student_rows.Arrays
+  heldout: student_rows.Arrays
+
+  def recipe(self, arm: str, seed: int) -> student_folder.Recipe:
+    """What the student depends on: of the rows, those alone that it reads."""
+    fields = {
+      name: list(value) if isinstance(value, tuple) else value
+      for name, value in self.config.items()
+      if name not in _NOT_OF_ONE_STUDENT
+    }
+    labelled = len(self.rows.train) + len(self.rows.heldout)
+    generated = arm in ARMS and ARMS[arm].generated
+    seen = len(self.store["label"]) if generated else len(self.rows.train)
+    arrays = [self.store[name][:seen] for name in sorted(self.store)]
+    arrays += [self.heldout[name] for name in sorted(self.heldout)]
+    arrays += [self.vocabulary.embeddings]
+    return student_folder.Recipe(
+      arm=arm,
+      seed=seed,
+      config={"arm": arm, "seed": seed, "run_seed": self.run_seed, **fields},
+      inputs={
+        "rows": _digest(arrays),
+        "texts": artefacts.digest(self.rows.texts[:labelled]),
+        "tokenizer": artefacts.digest(self.vocabulary.tokenizer.to_str()),
+      },
+    )
+
+  @property
+  def spec(self) -> dict[str, Any]:
+    """The students' model, for `families.build`."""
+    c = self.config
+    return {
+      "family": c.model,
+      "vocab_size": self.vocabulary.tokenizer.get_vocab_size(),
+      "num_classes": self.rows.num_classes,
+      **{field: c[field] for field in _MODEL_FIELDS[c.model]},
+    }
+
+  def program(self, *, alone: bool) -> distill.Program:
+    """What trains them: one at a time, or side by side."""
+    c = self.config
+    return distill.Program(
+      families.build(self.spec | {"conv": "lax" if alone else "im2col"}),
+      distill.Settings(
+        total_steps=c.total_steps,
+        warmup_fraction=c.warmup_fraction,
+        weight_decay=c.weight_decay,
+        loss=c.loss,
+        eval_every_steps=c.eval_every_steps,
+        patience=c.patience,
+      ),
+      embeddings=self.vocabulary.embeddings,
+      alone=alone,
+    )
+
+  def trials(self) -> list[student_folder.Trial]:
+    """All that is not done; the learning rates of one student in a row."""
+    c, found = self.config, []
+    for arm in (arm for arm in c.arms if arm in ARMS):
+      for seed in range(c.num_seeds):
+        recipe = self.recipe(arm, seed)
+        if not recipe.is_done(self.folder):
+          found += [self._trial(recipe, rate) for rate in c.learning_rates]
+    return found
+
+  def _trial(
+    self, recipe: student_folder.Recipe, learning_rate: float
+  ) -> student_folder.Trial:
+    # No randomness below depends on the arm: arms are compared seed by seed.
+    c, arm = self.config, ARMS[recipe.arm]
+    student = distill_loop.Student(
+      mixture=Mixture(
+        num_labelled=len(self.rows.train),
+        num_generated=len(self.rows.generated) if arm.generated else 0,
+        batch_size=c.batch_size,
+        labelled_fraction=c.labelled_fraction,
+        seed=rngs.derived_seed(self.run_seed, "students", recipe.seed),
+      ),
+      knobs=arm.knobs(
+        learning_rate=learning_rate,
+        temperature=c.temperature,
+        labelled_weight=c.labelled_weight,
+        hard_weight=c.hard_weight,
+      ),
+      rng=rngs.stream(self.run_seed, "students", recipe.seed),
+    )
+    return student_folder.Trial(recipe, learning_rate, student)
+
+
+def check(c: Any) -> None:
+  """Refuses fields that have a value no student can be trained with."""
+  choices = {
+    "model": sorted(_MODEL_FIELDS),
+    "loss": distill.LOSSES,
+    "mode": side_by_side.MODES,
+    "embeddings": ("teacher", "random"),
+  }
+  for field, allowed in choices.items():
+    _check_choice(field, c[field], allowed)
+  for arm in c.arms:
+    _check_choice("arms", arm, [*ARMS, TFIDF])
+  for field in ("num_seeds", "total_steps", "batch_size", "eval_every_steps"):
+    if c[field] < 1:
+      raise UserError(f"config.students.{field} is {c[field]}: at least 1")
+  if not 0 < c.labelled_fraction <= 1:
+    raise UserError(
+      "config.students.labelled_fraction is a share above 0 and at most 1, "
+      f"not {c.labelled_fraction}"
+    )
+  if not c.learning_rates:
+    raise UserError(
+      "config.students.learning_rates is empty: give at least one"
+    )
+
+
+def _check_choice(field: str, value: str, allowed: Collection[str]) -> None:
+  if value not in allowed:
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UserError(
+      f"config.students.{field}: {value!r} is none of "
+      f"{', '.join(allowed)}{hint}"
+    )
+
+
+def _digest(arrays: Sequence[np.ndarray | None]) -> str:
+  sha = hashlib.sha256()
+  for array in arrays:
+    if array is not None:
+      sha.update(f"{array.dtype}{array.shape}".encode())
+      sha.update(np.ascontiguousarray(array).tobytes())
+  return sha.hexdigest()

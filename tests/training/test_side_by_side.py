@@ -1,0 +1,80 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import threading
+
+import pytest
+
+from gd_jax import signals
+from gd_jax.training import side_by_side
+
+
+def test_jobs_run_at_the_same_time_and_keep_their_index():
+  meeting = threading.Barrier(2, timeout=30)
+
+  def job(i):
+    def run(poll):
+      meeting.wait()  # Breaks if the other job has not begun.
+      return i * 10
+
+    return run
+
+  found = dict(side_by_side.run_jobs([job(0), job(1)], workers=2))
+  assert found == {0: 0, 1: 10}
+
+
+# Dies if: jobs go on for hours after one of them has failed.
+def test_a_failure_stops_the_others():
+  started = threading.Event()
+  ended = []
+
+  def endless(poll):
+    started.set()
+    while not poll():
+      pass
+    ended.append(True)
+
+  def fails(poll):
+    assert started.wait(30)
+    raise ValueError("broken")
+
+  jobs = [endless, fails, endless]
+  with pytest.raises(ValueError, match="broken"):
+    list(side_by_side.run_jobs(jobs, workers=2, stopping=lambda: False))
+  assert ended  # Else the pool would still wait for it.
+
+
+# Dies if: a signal is not passed on to the threads.
+def test_a_signal_reaches_every_job():
+  asked = threading.Event()
+
+  def job(poll):
+    asked.set()
+    while not poll():
+      pass
+    raise signals.Stopped
+
+  with pytest.raises(signals.Stopped):
+    list(side_by_side.run_jobs([job, job], workers=2, stopping=asked.is_set))
+
+
+@pytest.mark.parametrize(
+  ("mode", "num_params", "platform", "expected"),
+  [
+    ("auto", 1_000_000, "cpu", "sequential"),
+    ("auto", 10_000, "cpu", "vmap"),
+    ("auto", 1_000_000, "gpu", "vmap"),
+    ("auto", 1_000_000, "tpu", "vmap"),
+    ("vmap", 1_000_000, "cpu", "vmap"),
+    ("sequential", 10_000, "gpu", "sequential"),
+  ],
+)
+def test_the_mode(mode, num_params, platform, expected):
+  chosen = side_by_side.choose_mode(
+    mode, num_params=num_params, platform=platform
+  )
+  assert chosen == expected
+
+
+def test_another_mode_is_refused():
+  with pytest.raises(ValueError, match="mode is one of"):
+    side_by_side.choose_mode("scan", num_params=1, platform="cpu")
