@@ -20,6 +20,7 @@ from gd_jax.errors import UserError
 from gd_jax.models import decoding, families
 from gd_jax.progress import Progress
 from gd_jax.sampling import choose, loop, sampler
+from gd_jax.sampling.tally import Tally
 
 NAME = "corpus"
 _TIMING = "timing.json"
@@ -97,7 +98,7 @@ def _draw(
   request = _request(config, fmt, vocab_size)
   row_ids = [row_id for rows in missing.values() for row_id in rows]
   unwritten: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in missing}
-  tally = _Tally()
+  tally = Tally(folder / _TIMING)
   with progress.bar(
     NAME, c.num_texts, unit="texts", done=c.num_texts - len(row_ids)
   ) as bar:
@@ -116,47 +117,10 @@ def _draw(
         rows = unwritten[index]
         if len(rows) == len(missing[index]):
           texts.write_shard(folder, index, [rows[i] for i in missing[index]])
+          tally.write()
           del unwritten[index]
       bar.advance(len(block.rows), **tally.live())
       signals.check()
-  artefacts.write_json(folder / _TIMING, tally.summary())
-
-
-class _Tally:
-  """How fast rows are drawn, added up over blocks."""
-
-  def __init__(self):
-    self._rows = self._tokens = self._steps = self._offered = 0
-    self._seconds = 0.0
-
-  def add(self, block: sampler.Block) -> None:
-    """Counts one block in."""
-    self._rows += len(block.rows)
-    self._tokens += sum(len(row.tokens) for row in block.rows)
-    self._steps += block.steps
-    self._offered += block.steps * block.slots
-    self._seconds += block.seconds
-
-  def live(self) -> dict[str, float | str]:
-    """What the progress bar shows beside rows per second and time left."""
-    summary = self.summary()
-    return {
-      "tokens/s": f"{summary['tokens_per_second']:,.0f}",
-      "slots in use": f"{100 * summary['slot_use']:.0f}%",
-    }
-
-  def summary(self) -> dict[str, float | int]:
-    """Sums and rates; a token counts if it is part of a row, end included."""
-    seconds = max(self._seconds, 1e-9)
-    return {
-      "rows": self._rows,
-      "tokens": self._tokens,
-      "steps": self._steps,
-      "seconds": round(self._seconds, 3),
-      "rows_per_second": round(self._rows / seconds, 1),
-      "tokens_per_second": round(self._tokens / seconds, 1),
-      "slot_use": round(self._tokens / max(self._offered, 1), 4),
-    }
 
 
 def _sampler(
