@@ -175,6 +175,12 @@ def test_nucleus_equals_the_sorted_one(seed):
     assert float(least) == np.float32(descending[place])
 
 
+# Dies if: p = 1 drops tokens too light to change the rounded sum of weights.
+def test_nucleus_at_p_1_is_everything():
+  weights = jnp.float32([1.0, 1e-12, 0.5, 0.0])
+  assert float(choose._least_of_nucleus(weights, jnp.float32(1.0))) == 0.0
+
+
 # Dies if: the token's rank in the cumulated sum is counted with < for <=.
 @pytest.mark.parametrize("kind", _KINDS)
 def test_uniform_numbers_at_both_ends(kind):
@@ -236,6 +242,26 @@ def test_by_row_equals_vmap(kind):
     jax.jit(choose.by_row(one))(logits, uniforms),
     jax.jit(jax.vmap(one))(logits, uniforms),
   )
+
+
+# Dies if: an accelerator is made to go row by row, or to sort.
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("kind", _KINDS)
+def test_accelerators_take_all_rows_at_once(kind, platform):
+  function = choose.make_choose(kind, max_top_k=16)
+
+  def one(logits, uniform):
+    return function(logits, uniform, choose.knobs())
+
+  traced = jax.jit(choose.by_row(one)).trace(
+    jax.ShapeDtypeStruct((7, 500), jnp.float32),
+    jax.ShapeDtypeStruct((7,), jnp.float32),
+  )
+  program = traced.lower(lowering_platforms=(platform,)).as_text()
+  assert "tensor<7x500xf32>" in program
+  assert "stablehlo.sort" not in program
+  # The search for the nucleus is the only loop.
+  assert program.count("stablehlo.while") == (1 if kind == "top_p" else 0)
 
 
 def test_an_unknown_sampler_is_refused_by_name():
