@@ -98,9 +98,8 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
 def _shards(corpus: epath.Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
   """(index, kept rows) of each drawn shard."""
   kept = {row["row_id"]: row for row in texts.read_kept(corpus)}
-  for path in sorted(corpus.glob("drawn-*.jsonl")):
-    ids = [row["row_id"] for row in artefacts.read_jsonl(path)]
-    index = int(path.stem.removeprefix("drawn-"))
+  for index in texts.shard_indices(corpus):
+    ids = [row["row_id"] for row in texts.read_shard(corpus, index)]
     yield index, [kept[i] for i in ids if i in kept]
 
 

@@ -1,0 +1,161 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+import collections
+
+import numpy as np
+import pytest
+
+from gd_jax import artefacts, checkpoints, rngs, signals
+from gd_jax.data import formats, tokenizers
+from gd_jax.errors import UserError
+from gd_jax.models import families, gpt2, pretrained
+from gd_jax.phases import generator
+from gd_jax.training import losses
+
+_SAME = (
+  "params.json",
+  "model.json",
+  "tokenizer.json",
+  "summary.json",
+  "format.json",
+)
+
+
+@pytest.fixture
+def gpt2_folder(tmp_path):
+  """A Hugging Face folder with a tiny random GPT-2."""
+  folder = tmp_path / "gpt2"
+  tokenizer = tokenizers.train_byte_bpe(["where is it"], vocab_size=260)
+  config = gpt2.Gpt2Config(
+    vocab_size=tokenizer.get_vocab_size(),
+    width=16,
+    num_layers=2,
+    num_heads=2,
+    mlp_width=64,
+    max_length=64,
+  )
+  params = families.init_params(gpt2.Gpt2(config), rngs.stream(0, "tiny"))
+  pretrained.save_gpt2(folder, config, params)
+  tokenizer.save(str(folder / "tokenizer.json"))
+  return folder
+
+
+@pytest.mark.parametrize("kind", ["warm_start", "pretrained", "scratch"])
+def test_each_kind_learns_and_says_how_to_sample(
+  drawn, config, progress, gpt2_folder, kind
+):
+  # Dies if: the params that are kept are not those of the best evaluation.
+  with config.unlocked():
+    config.generator.kind = kind
+    if kind == "pretrained":
+      config.generator.init = str(gpt2_folder)
+  counts = generator.run(config, drawn, progress)
+  folder = drawn / "generator"
+  module = families.build(artefacts.read_json(folder / "model.json"))
+  # Knowing nothing is a perplexity of the vocabulary's size, or worse.
+  vocab_size = module.config.vocab_size
+  assert counts["heldout_perplexity"] < 0.9 * vocab_size
+  params = checkpoints.load_params(folder)
+  tokenizer = tokenizers.load(folder)
+  fmt = formats.load(folder)
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  total = count = 0
+  for row in rows:
+    if row["split"] == "heldout":
+      ids = formats.frame(formats.encode(tokenizer, row["text"]), fmt)
+      tokens = np.array([ids], np.int32)
+      mask = np.ones_like(tokens)
+      logits = module.apply({"params": params}, tokens, mask)
+      loss, weight = losses.lm_xent(logits, tokens, mask)
+      total, count = total + float(loss.sum()), count + float(weight.sum())
+  assert np.exp(total / count) == pytest.approx(
+    counts["heldout_perplexity"], rel=1e-3
+  )
+
+
+@pytest.mark.parametrize("kind", ["warm_start", "scratch"])
+def test_format(drawn, config, progress, kind):
+  # Dies if: EOS is banned, a special token is not, or the held-out rows'
+  # first tokens are counted.
+  with config.unlocked():
+    config.generator.update(kind=kind, max_steps=1)
+  generator.run(config, drawn, progress)
+  tokenizer = tokenizers.load(drawn / "generator")
+  fmt = formats.load(drawn / "generator")
+  assert fmt.max_tokens == 12
+  name = {"warm_start": "[SEP]", "scratch": "<|endoftext|>"}[kind]
+  assert fmt.eos_id == tokenizer.token_to_id(name)
+  assert fmt.eos_id not in fmt.banned_ids
+  banned = {tokenizer.id_to_token(i) for i in fmt.banned_ids}
+  if kind == "warm_start":
+    assert fmt.bos_id == tokenizer.token_to_id("[CLS]")
+    assert banned == {"[PAD]", "[UNK]", "[CLS]", "[MASK]"}
+  else:
+    assert fmt.bos_id == fmt.eos_id and not banned
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  first = collections.Counter(
+    formats.encode(tokenizer, row["text"])[0]
+    for row in rows
+    if row["split"] == "train"
+  )
+  assert fmt.first_tokens == dict(first)
+
+
+def _fingerprint(folder):
+  return {name: (folder / name).read_text() for name in _SAME}
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7])
+def test_goes_on_bit_for_bit_after_a_stop(
+  drawn, config, progress, stop_after, stop
+):
+  # Dies if: the data's position or the best so far is not restored.
+  generator.run(config, drawn, progress)
+  expected = _fingerprint(drawn / "generator")
+  (drawn / "generator").rmtree()
+  (drawn / "generator").mkdir()
+  stop_after(stop)
+  with pytest.raises(signals.Stopped):
+    generator.run(config, drawn, progress)
+  generator.run(config, drawn, progress)
+  assert _fingerprint(drawn / "generator") == expected
+  assert not (drawn / "generator/resume").exists()
+
+
+def test_stops_when_held_out_texts_get_no_better(drawn, config, progress):
+  # Dies if: patience is not handed on.
+  with config.unlocked():
+    config.generator.update(
+      learning_rate=0.0, eval_every_steps=1, patience=2, max_steps=8
+    )
+  generator.run(config, drawn, progress)
+  summary = artefacts.read_json(drawn / "generator/summary.json")
+  assert summary["steps"] == 3 and summary["chosen"]["step"] == 1
+
+
+def test_labels_are_not_read(drawn, config, progress):
+  with config.unlocked():
+    config.generator.max_steps = 2
+  generator.run(config, drawn, progress)
+  expected = _fingerprint(drawn / "generator")
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  artefacts.write_jsonl(
+    drawn / "data/labelled.jsonl", [row | {"label": 0} for row in rows]
+  )
+  generator.run(config, drawn, progress)
+  assert _fingerprint(drawn / "generator") == expected
+
+
+def test_an_unknown_kind_is_named(drawn, config, progress):
+  with config.unlocked():
+    config.generator.kind = "lstm"
+  with pytest.raises(UserError, match="'lstm'; it can be 'warm_start'"):
+    generator.run(config, drawn, progress)
+
+
+def test_texts_longer_than_the_model_are_refused(drawn, config, progress):
+  with config.unlocked():
+    config.generator.max_tokens = 63
+  with pytest.raises(UserError, match=r"max_tokens=63.*64 positions"):
+    generator.run(config, drawn, progress)

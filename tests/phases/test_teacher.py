@@ -1,0 +1,145 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from gd_jax import artefacts, checkpoints, signals
+from gd_jax.errors import UserError
+from gd_jax.models import families
+from gd_jax.phases import teacher
+
+_FILES = {
+  "params",
+  "params.json",
+  "model.json",
+  "tokenizer.json",
+  "summary.json",
+  "metrics.jsonl",
+  "tensorboard",
+}
+_SAME = ("params.json", "model.json", "tokenizer.json", "summary.json")
+
+
+def test_writes_what_the_next_phases_read(drawn, config, progress):
+  counts = teacher.run(config, drawn, progress)
+  folder = drawn / "teacher"
+  assert {path.name for path in folder.iterdir()} == _FILES
+  summary = artefacts.read_json(folder / "summary.json")
+  assert len(summary["restarts"]) == 2
+  scores = [
+    (row["scores"]["accuracy"], -row["scores"]["xent"])
+    for row in summary["restarts"]
+  ]
+  assert summary["chosen"]["restart"] == int(scores[1] > scores[0])
+  assert summary["heldout"]["accuracy"] == max(scores)[0]
+  assert counts["train_rows"] == 30 and counts["heldout_rows"] == 6
+  module = families.build(artefacts.read_json(folder / "model.json"))
+  params = checkpoints.load_params(folder)
+  tokens = np.ones((1, 4), np.int32)
+  assert module.apply({"params": params}, tokens, tokens).shape == (1, 2)
+
+
+def test_learns_what_one_word_tells(drawn, config, progress):
+  # Dies if: labels and texts are paired wrongly, or nothing is trained.
+  with config.unlocked():
+    config.teacher.update(min_steps=60, restarts=1, evals=3)
+  counts = teacher.run(config, drawn, progress)
+  assert counts["heldout_accuracy"] == 1.0
+  assert not progress.warnings
+
+
+def _fingerprint(folder):
+  return {name: (folder / name).read_text() for name in _SAME}
+
+
+@pytest.mark.parametrize("stop", [3, 8, 13])
+def test_goes_on_bit_for_bit_after_a_stop(
+  drawn, config, progress, stop_after, stop
+):
+  # Dies if: the restart, the data's position, the optimizer's state or the
+  # best so far is not restored.
+  teacher.run(config, drawn, progress)
+  expected = _fingerprint(drawn / "teacher")
+  lines = (drawn / "teacher/metrics.jsonl").read_text().splitlines()
+  artefacts_folder = drawn / "teacher"
+  artefacts_folder.rmtree()
+  artefacts_folder.mkdir()
+
+  stop_after(stop)
+  with pytest.raises(signals.Stopped):
+    teacher.run(config, drawn, progress)
+  assert not (drawn / "teacher/summary.json").exists()
+  teacher.run(config, drawn, progress)
+  assert _fingerprint(drawn / "teacher") == expected
+  assert not (drawn / "teacher/resume").exists()
+  resumed = (drawn / "teacher/metrics.jsonl").read_text().splitlines()
+  steps = [json.loads(line)["step"] for line in lines]
+  assert [json.loads(line)["step"] for line in resumed] == steps
+
+
+def test_another_seed_is_another_teacher(drawn, config, progress):
+  # Dies if: config.seed is not read.
+  digests = []
+  for seed in (0, 1):
+    with config.unlocked():
+      config.seed = seed
+      config.teacher.update(restarts=1, min_steps=2)
+    teacher.run(config, drawn, progress)
+    params = artefacts.read_json(drawn / "teacher/params.json")
+    digests.append(params["digest"])
+  assert digests[0] != digests[1]
+
+
+def test_warns_near_chance(drawn, config, progress):
+  # Dies if: the warning is dropped or the threshold is the majority share.
+  with config.unlocked():
+    config.teacher.update(learning_rate=0.0, restarts=1, min_steps=2)
+  teacher.run(config, drawn, progress)
+  (line,) = progress.warnings
+  assert "near chance" in line
+
+
+@pytest.mark.parametrize(
+  ("share", "rows", "threshold"),
+  [(0.5, 40, 0.658), (0.5, 10_000, 0.55), (0.2, 116, 0.28)],
+)
+def test_near_chance(share, rows, threshold):
+  assert teacher.near_chance(share, rows) == pytest.approx(threshold, abs=0.02)
+
+
+def test_no_heldout_rows(drawn, config, progress):
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  for row in rows:
+    row["split"] = "train"
+  artefacts.write_jsonl(drawn / "data/labelled.jsonl", rows)
+  with config.unlocked():
+    config.teacher.update(restarts=1, min_steps=2)
+  counts = teacher.run(config, drawn, progress)
+  assert counts["heldout_rows"] == 36
+  assert "no row is held out" in progress.warnings[0]
+
+
+def test_ties_in_accuracy_go_to_the_smaller_loss():
+  better = {"accuracy": 0.5, "xent": 0.9}
+  assert teacher.rank(better) > teacher.rank({"accuracy": 0.5, "xent": 1.0})
+  assert teacher.rank(better) > teacher.rank({"accuracy": 0.4, "xent": 0.1})
+
+
+def test_texts_longer_than_the_model_are_refused(drawn, config, progress):
+  with config.unlocked():
+    config.data.max_tokens = 65
+  with pytest.raises(UserError, match=r"max_tokens=65.*only 64 positions"):
+    teacher.run(config, drawn, progress)
+
+
+def test_the_pretrained_params_are_not_used_up(drawn, config, progress):
+  # Dies if: the first restart's step is given the loaded params themselves.
+  with config.unlocked():
+    config.teacher.update(min_steps=2, evals=1)
+  teacher.run(config, drawn, progress)
+  params = checkpoints.load_params(drawn / "teacher")
+  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
