@@ -96,6 +96,7 @@ def make_config(**changes):
     total_steps=6,
     eval_every_steps=3,
     batch_size=8,
+    mode="sequential",
   )
   config.students.update(changes)
   return config.lock()
@@ -245,16 +246,14 @@ def test_an_interrupted_run_goes_on(finished, workdir, progress, monkeypatch):
   polls = iter(range(1000))
 
   def stopping():
-    return next(polls) >= 4  # In the second half of the training.
+    return next(polls) >= 4  # In the second half of the first student.
 
   monkeypatch.setattr(
     side_by_side,
     "run_jobs",
     lambda jobs, *, workers: run_jobs(jobs, workers=1, stopping=stopping),
   )
-  # The same students as in `finished`: how many share a program shows in the
-  # last bit.
-  config = make_config()
+  config = make_config(arms=("gold", "kd"))
   with pytest.raises(signals.Stopped):
     students.run(config, workdir, progress)
   assert list(pathlib.Path(workdir).glob("students/unfinished/*/resume"))
