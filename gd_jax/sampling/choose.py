@@ -160,9 +160,8 @@ def from_table(
   cumulated: Float[Array, "F"], uniform: Float[Array, ""]
 ) -> Int[Array, ""]:
   """Draws an entry of a table given by its cumulated weights."""
-  drawn = jnp.sum(cumulated <= uniform * cumulated[-1])
-  # A uniform number next to 1 may round up to the table's end.
-  return jnp.minimum(drawn, jnp.sum(cumulated < cumulated[-1]))
+  # No float below 1 times the sum rounds up to the sum: an entry is found.
+  return jnp.sum(cumulated <= uniform * cumulated[-1])
 
 
 def log_prob(

@@ -175,6 +175,16 @@ def test_nucleus_equals_the_sorted_one(seed):
     assert float(least) == np.float32(descending[place])
 
 
+# Dies if: a token is kept though those before it sum to p exactly.
+@pytest.mark.parametrize(
+  ("p", "least"),
+  [(0.0, 1.0), (0.5, 1.0), (0.51, 0.5), (0.75, 0.5), (0.8, 0.25)],
+)
+def test_nucleus_where_the_sum_is_p_exactly(p, least):
+  weights = jnp.float32([0.25, 1.0, 0.25, 0.5])
+  assert float(choose._least_of_nucleus(weights, jnp.float32(p))) == least
+
+
 # Dies if: p = 1 drops tokens too light to change the rounded sum of weights.
 def test_nucleus_at_p_1_is_everything():
   weights = jnp.float32([1.0, 1e-12, 0.5, 0.0])
@@ -210,13 +220,23 @@ def test_a_token_without_weight_is_never_drawn():
   assert (weights[np.asarray(drawn)] > 0).all()
 
 
-# Dies if: the table's last entry is out of reach, or one past it is not.
+# Dies if: entries are drawn by anything but their frequency.
 def test_from_table_draws_by_frequency():
   counts = np.array([3, 0, 1, 6])
   cumulated = jnp.float32(np.cumsum(counts))
-  uniforms = np.append(uniform_numbers(), np.float32(1 - 2**-24))
-  tokens = jax.vmap(lambda u: choose.from_table(cumulated, u))(uniforms)
-  assert p_value(np.asarray(tokens), counts / counts.sum()) > 1e-4
+  draw_all = jax.jit(jax.vmap(choose.from_table, in_axes=(None, 0)))
+  tokens = np.asarray(draw_all(cumulated, uniform_numbers()))
+  assert p_value(tokens, counts / counts.sum()) > 1e-4
+
+
+# Dies if: an entry that never came is drawn, or one past the end.
+@pytest.mark.parametrize("total", [4, 7, 1000, 2**20 + 1])
+def test_from_table_at_its_edges(total):
+  counts = np.array([0, 3, 0, total - 3, 0])
+  cumulated = jnp.float32(np.cumsum(counts))
+  last = np.float32(1 - 2**-24)
+  for uniform, entry in ((0.0, 1), (3 / total, 3), (last, 3)):
+    assert choose.from_table(cumulated, jnp.float32(uniform)) == entry
 
 
 # Dies if: log_prob is of the filtered or tempered distribution, or unscaled.
