@@ -149,10 +149,10 @@ def _students() -> config_dict.ConfigDict:
   c.embeddings = "teacher"
   # Longer texts are cut at so many word pieces.
   c.max_tokens = 64
-  c.total_steps = 2000
-  c.batch_size = 64
+  c.total_steps = 800
+  c.batch_size = 32
   # Each is tried for each student; the best on held-out rows is kept.
-  c.learning_rates = (1e-3,)
+  c.learning_rates = (3e-3,)
   c.warmup_fraction = 0.05
   c.weight_decay = 0.01
   c.eval_every_steps = 100
