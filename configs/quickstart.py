@@ -22,11 +22,16 @@ def get_config(arg: str = "") -> config_dict.ConfigDict:
   config.data.labels_per_class = 25
   config.data.max_tokens = 32
   config.teacher.update(restarts=1, min_steps=120, evals=4)
-  config.generator.update(max_tokens=32, batch_size=16, max_steps=120)
+  config.generator.update(
+    max_tokens=32,
+    batch_size=16,
+    max_steps=75,
+    learning_rate=5e-4,
+  )
   config.corpus.update(num_texts=2000, max_tokens=32, shard_rows=1024)
   config.students.update(
     num_seeds=3,
-    total_steps=600,
+    total_steps=400,
     batch_size=32,
     max_tokens=32,
     num_filters=64,
