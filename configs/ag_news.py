@@ -20,5 +20,6 @@ def get_config(arg: str = "") -> config_dict.ConfigDict:
   config = common.get_config("ag_news")
   # Texts of 50 tokens: half the rows make a batch as large as TREC's.
   config.generator.batch_size = 16
+  config.teacher.restarts = 1
   config.corpus.num_texts = 8000
   return common.finish(config, arg)
