@@ -2,16 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fills the table of README.md from results/TASK.json.
 
-Run: python experiments/low_data/table.py
+Run: python experiments/low_data/table.py [WORKDIR ...]
+
+The results of the workdirs named are taken into results/ first.
 """
 
 import json
 import pathlib
+import sys
 
 HERE = pathlib.Path(__file__).parent
 TASKS = ("trec", "sst2", "ag_news", "dbpedia")
 ARMS = ("teacher", "tfidf", "gold", "kd", "gd_hard", "gd")
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+
+
+def take(workdir: pathlib.Path) -> None:
+  """Copies a run's numbers into results/, without where its data lay."""
+  result = json.loads((workdir / "report" / "results.json").read_text())
+  for field in ("dir", "folder", "cache_dir"):
+    result["config"]["data"][field] = None
+  text = json.dumps(result, indent=2, sort_keys=True) + "\n"
+  (HERE / "results" / f"{result['task']}.json").write_text(text)
 
 
 def row(task: str) -> list[str]:
@@ -44,7 +56,9 @@ def table() -> str:
 
 
 def main() -> None:
-  """Puts the table between the marks in README.md."""
+  """Takes new results in and puts the table between the README's marks."""
+  for workdir in sys.argv[1:]:
+    take(pathlib.Path(workdir))
   readme = HERE / "README.md"
   before, rest = readme.read_text().split(BEGIN)
   _, after = rest.split(END)
