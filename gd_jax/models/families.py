@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gd_jax.models import bert, gpt2, students
+from gd_jax.models import bert, bilstm, blend_cnn, gpt2, students
 
 FAMILIES = {
   "bert_classifier": bert.BertClassifier,
@@ -18,6 +18,8 @@ FAMILIES = {
   "gpt2": gpt2.Gpt2,
   "res_cnn": students.ResCnn,
   "kim_cnn": students.KimCnn,
+  "blend_cnn": blend_cnn.BlendCnn,
+  "bilstm": bilstm.BiLstm,
 }
 _CONFIGS = {
   "bert_classifier": bert.BertConfig,

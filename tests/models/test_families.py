@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gd_jax.models import bert, families, gpt2, students
+from gd_jax.models import bert, bilstm, blend_cnn, families, gpt2, students
 
 _BERT = bert.BertConfig(vocab_size=9, width=8, num_heads=2, num_layers=1)
 
@@ -20,6 +20,8 @@ _BERT = bert.BertConfig(vocab_size=9, width=8, num_heads=2, num_layers=1)
     gpt2.Gpt2(gpt2.Gpt2Config(vocab_size=11, dropout=0.0)),
     students.ResCnn(10, 2, num_blocks=1, conv="im2col"),
     students.KimCnn(10, 2, kernel_widths=(2, 7)),
+    blend_cnn.BlendCnn(10, 2, num_layers=2),
+    bilstm.BiLstm(10, 2, dropout=0.1),
   ],
 )
 def test_a_module_survives_json(module):

