@@ -14,15 +14,14 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from etils import epath
 
-from gd_jax import __version__
+from gd_jax import __version__, atomic, journal
+from gd_jax.atomic import files_below, sha256_file
 from gd_jax.errors import UserError
 
 FORMAT_VERSION = 1
@@ -31,7 +30,8 @@ STARTED = "started.json"
 
 # Files whose bytes depend on the clock, and Orbax folders, whose metadata do
 # too: `params.json` holds the digest of the arrays in `params/`.
-_VOLATILE_FILES = frozenset({MANIFEST, STARTED, "metrics.jsonl", "timing.json"})
+_PROOFS = frozenset({MANIFEST, STARTED, journal.WRITTEN})
+_VOLATILE_FILES = _PROOFS | {"metrics.jsonl", "timing.json"}
 _VOLATILE_FOLDERS = frozenset({"params", "resume", "tensorboard"})
 _PACKAGES = (
   "jax",
@@ -47,21 +47,14 @@ _PACKAGES = (
 
 
 def write_atomic(path: epath.PathLike, data: bytes | str) -> None:
-  """Writes `data` so that `path` holds all of it or what it held before."""
+  """Writes `data` so that `path` holds all of it or what it held before.
+
+  The journal of an unfinished folder hears of it first.
+  """
   path = epath.Path(path)
   payload = data.encode("utf-8") if isinstance(data, str) else data
-  temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
-  try:
-    with temporary.open("wb") as file:
-      file.write(payload)
-      file.flush()
-      with contextlib.suppress(OSError, AttributeError):
-        os.fsync(file.fileno())
-    temporary.replace(path)
-  except BaseException:
-    with contextlib.suppress(OSError):
-      temporary.unlink(missing_ok=True)
-    raise
+  journal.enter(path, payload)
+  atomic.put(path, payload)
 
 
 def write_json(path: epath.PathLike, value: Any) -> None:
@@ -79,10 +72,10 @@ def read_json(path: epath.PathLike) -> Any:
   try:
     return json.loads(path.read_text())
   except FileNotFoundError as error:
-    raise UserError(f"{path} is missing: {_mend(path)}") from error
+    raise UserError(f"{path} is missing: {mend(path)}") from error
   except ValueError as error:
     raise UserError(
-      f"{path} is damaged (no valid JSON: {error}): {_mend(path)}"
+      f"{path} is damaged (no valid JSON: {error}): {mend(path)}"
     ) from error
 
 
@@ -105,9 +98,9 @@ def read_jsonl(path: epath.PathLike) -> list[dict[str, Any]]:
     # Not splitlines: a text may hold U+2028, which splits there and not here.
     lines = path.read_text().split("\n")
   except FileNotFoundError as error:
-    raise UserError(f"{path} is missing: {_mend(path)}") from error
+    raise UserError(f"{path} is missing: {mend(path)}") from error
   except UnicodeDecodeError as error:
-    raise UserError(f"{path} is damaged ({error}): {_mend(path)}") from error
+    raise UserError(f"{path} is damaged ({error}): {mend(path)}") from error
   rows = []
   for number, line in enumerate(lines, start=1):
     if not line:
@@ -116,38 +109,26 @@ def read_jsonl(path: epath.PathLike) -> list[dict[str, Any]]:
       rows.append(json.loads(line))
     except ValueError as error:
       raise UserError(
-        f"{path}, line {number} is damaged (no valid JSON): {_mend(path)}"
+        f"{path}, line {number} is damaged (no valid JSON): {mend(path)}"
       ) from error
   return rows
 
 
-def _mend(path: epath.Path) -> str:
-  return f"run again with --redo={path.parent.name} to make it anew"
+def mend(path: epath.Path) -> str:
+  """What to do about a file of a phase that is not as it should be."""
+  begun = [folder for folder in path.parents if _is_begun(folder)]
+  phase = begun[-1] if begun else path.parent
+  return f"run again with --redo={phase.name} to make it anew"
 
 
-def sha256_file(path: epath.PathLike) -> str:
-  """The sha256 of a file's bytes, in hex."""
-  sha = hashlib.sha256()
-  with epath.Path(path).open("rb") as file:
-    while block := file.read(1 << 20):
-      sha.update(block)
-  return sha.hexdigest()
+def _is_begun(folder: epath.Path) -> bool:
+  return (folder / MANIFEST).exists() or (folder / STARTED).exists()
 
 
 def digest(value: Any) -> str:
   """The sha256 of a JSON value's canonical text, in hex."""
   text = json.dumps(value, sort_keys=True, ensure_ascii=False)
   return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def files_below(folder: epath.Path) -> Iterator[tuple[str, epath.Path]]:
-  """Every file under `folder` as (relative name with "/", path), sorted."""
-  for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-    if entry.is_dir():
-      for name, path in files_below(entry):
-        yield f"{entry.name}/{name}", path
-    elif not entry.name.endswith(".tmp"):
-      yield entry.name, entry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,8 +165,8 @@ def begin(
     "config": dict(config),
     "inputs": dict(inputs),
   }
-  # In this order: a folder with neither file holds nothing worth keeping.
-  write_json(folder / STARTED, recipe)
+  # In this order: a folder with neither file holds nothing.
+  write_json(folder / STARTED, recipe | {"digest": digest(_as_json(recipe))})
   (folder / MANIFEST).unlink(missing_ok=True)
 
 
@@ -204,7 +185,7 @@ def finish(
   """
   files = {}
   for name, path in files_below(folder):
-    if name not in (MANIFEST, STARTED):
+    if name not in _PROOFS:
       files[name] = {"sha256": sha256_file(path), "bytes": path.stat().length}
   manifest = {
     "format": FORMAT_VERSION,
@@ -222,14 +203,22 @@ def finish(
     "versions": versions(),
     "seconds": round(seconds, 3),
   }
+  manifest["digest"] = digest(_as_json(manifest))
   write_json(folder / MANIFEST, manifest)
   (folder / STARTED).unlink(missing_ok=True)
+  (folder / journal.WRITTEN).unlink(missing_ok=True)
   return manifest
 
 
 def _is_volatile(name: str) -> bool:
   *folders, file = name.split("/")
   return file in _VOLATILE_FILES or not _VOLATILE_FOLDERS.isdisjoint(folders)
+
+
+def has_own_proof(name: str) -> bool:
+  """Whether a file is a proof itself, or one of Orbax or of TensorBoard."""
+  *folders, file = name.split("/")
+  return file in _PROOFS or not _VOLATILE_FOLDERS.isdisjoint(folders)
 
 
 def read_manifest(folder: epath.Path) -> dict[str, Any] | None:
@@ -255,12 +244,16 @@ def _read_recipe(path: epath.Path) -> dict[str, Any] | None:
     return None
   recipe = read_json(path)
   if not isinstance(recipe, dict) or "format" not in recipe:
-    raise UserError(f"{path} is damaged (no manifest): {_mend(path)}")
+    raise UserError(f"{path} is damaged (no manifest): {mend(path)}")
   if recipe["format"] != FORMAT_VERSION:
     raise UserError(
       f"{path} has format version {recipe['format']}, this program reads "
-      f"{FORMAT_VERSION}: use another --workdir, or {_mend(path)}"
+      f"{FORMAT_VERSION}: use another --workdir, or {mend(path)}"
     )
+  # Early manifests of this format had no digest.
+  said = recipe.pop("digest", None)
+  if said is not None and said != digest(recipe):
+    raise UserError(f"{path} is altered (its digest differs): {mend(path)}")
   return recipe
 
 
@@ -312,23 +305,28 @@ def is_done(
   manifest = read_manifest(folder)
   if manifest is None or differences(manifest, config=config, inputs=inputs):
     return False
-  require_whole(folder, manifest)
+  require_whole(folder)
   return True
 
 
-def require_whole(folder: epath.Path, manifest: Mapping[str, Any]) -> None:
+def require_whole(folder: epath.Path) -> None:
   """Checks every file of a finished folder against its manifest.
 
   Raises:
     UserError: names the first damaged file and the mend.
   """
-  for problem in problems(folder, manifest):
-    raise UserError(f"{problem}: {_mend(folder / MANIFEST)}")
+  for problem in problems(folder):
+    raise UserError(f"{problem}: {mend(folder / MANIFEST)}")
 
 
-def problems(folder: epath.Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-  """Every file of `folder` that is not as its manifest says, in words."""
-  for name, entry in manifest["files"].items():
+def problems(folder: epath.Path) -> Iterator[str]:
+  """Every file of a finished folder that is not as its manifest says.
+
+  Raises:
+    UserError: the manifest itself is damaged.
+  """
+  manifest = read_manifest(folder)
+  for name, entry in (manifest or {"files": {}})["files"].items():
     path = folder / name
     if not path.exists():
       yield f"{path} is missing"

@@ -9,6 +9,7 @@ it is read.
 
 import contextlib
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,11 +21,13 @@ import orbax.checkpoint as ocp
 from etils import epath
 from flax import traverse_util
 
-from gd_jax import artefacts
+from gd_jax import artefacts, journal, workdirs
 from gd_jax.errors import UserError
 
 PyTree = Any
 
+# An environment variable: seconds between saves, in place of each loop's own.
+SAVE_SECONDS = "GD_JAX_SAVE_SECONDS"
 _PARAMS = "params"
 _STATE = "state"
 _INFO = "info"
@@ -122,12 +125,25 @@ def load_params(folder: epath.PathLike) -> dict[str, Any]:
   return params
 
 
+def params_problems(folder: epath.PathLike) -> Iterator[str]:
+  """What is wrong with the params saved in or below `folder`."""
+  for name, note in artefacts.files_below(epath.Path(folder)):
+    if f"/{name}".endswith(f"/{_PARAMS}.json"):
+      try:
+        load_params(note.parent)
+      except UserError as error:
+        yield str(error)
+
+
 def _damaged(target: epath.Path, folder: epath.Path, why: object) -> str:
-  first_line = str(why).strip().split("\n", 1)[0][:200]
   return (
-    f"the checkpoint {target} can't be read ({first_line}): "
-    f"run again with --redo={folder.name}"
+    f"the checkpoint {target} can't be read ({_first_line(why)}): "
+    f"{artefacts.mend(folder / _PARAMS)}"
   )
+
+
+def _first_line(why: object) -> str:
+  return str(why).strip().split("\n", 1)[0][:200]
 
 
 def _manager(
@@ -135,6 +151,54 @@ def _manager(
 ) -> ocp.CheckpointManager:
   options = ocp.CheckpointManagerOptions(max_to_keep=max_to_keep, create=create)
   return ocp.CheckpointManager(folder.resolve(), options=options)
+
+
+def resume_problems(folder: epath.PathLike) -> Iterator[str]:
+  """What is wrong with the states of unfinished loops below `folder`."""
+  folder = epath.Path(folder)
+  found = {
+    folder / name[: name.index("resume/") + len("resume")]
+    for name, _ in artefacts.files_below(folder)
+    if "resume/" in name
+  }
+  for resume in sorted(found):
+    try:
+      with _orbax_to_ourselves(), _manager(resume, create=False) as manager:
+        _restore(manager, ocp.args.StandardRestore())
+    except Exception as error:
+      yield _damaged_resume(resume, error)
+
+
+def _damaged_resume(target: epath.Path, why: object) -> str:
+  return (
+    f"the checkpoint {target} can't be read ({_first_line(why)}): delete it, "
+    "and the same command trains again from the beginning"
+  )
+
+
+def _restore(
+  manager: ocp.CheckpointManager, how: Any
+) -> tuple[int, PyTree, dict] | None:
+  """(step, state, info) of the last save.
+
+  Raises:
+    Exception: many kinds, of damage.
+  """
+  step = manager.latest_step()
+  if step is None:
+    return None
+  items = {_STATE: how, _INFO: ocp.args.JsonRestore()}
+  restored = manager.restore(step, args=ocp.args.Composite(**items))
+  state, note = restored[_STATE], restored[_INFO]
+  if _digest_state(step, state, note["info"]) != note["digest"]:
+    raise ValueError("its digest differs")
+  return step, state, note["info"]
+
+
+def _digest_state(step: int, state: PyTree, info: Mapping[str, Any]) -> str:
+  """As `digest_params`, of containers of any type: Orbax knows only dicts."""
+  leaves = sorted(digest_params(leaf) for leaf in jax.tree.leaves(state))
+  return artefacts.digest([step, leaves, info])
 
 
 class Resume:
@@ -146,7 +210,7 @@ class Resume:
 
   def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
     self._folder = epath.Path(folder) / "resume"
-    self._every_seconds = every_seconds
+    self._every_seconds = float(os.environ.get(SAVE_SECONDS, every_seconds))
     self._last_save = time.monotonic()
     self._manager: ocp.CheckpointManager | None = None
 
@@ -168,36 +232,12 @@ class Resume:
     """
     if not self._folder.exists():
       return None
-    with _orbax_to_ourselves():
-      return self._restore(template)
-
-  def _restore(self, template: PyTree) -> tuple[int, PyTree, dict] | None:
-    manager = self._open()
-    step = manager.latest_step()
-    if step is None:
-      return None
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, template)
     try:
-      restored = manager.restore(
-        step,
-        args=ocp.args.Composite(
-          **{
-            _STATE: ocp.args.StandardRestore(abstract),
-            _INFO: ocp.args.JsonRestore(),
-          }
-        ),
-      )
-      state, note = restored[_STATE], restored[_INFO]
-      same = digest_params(state) == note["digest"]
+      with _orbax_to_ourselves():
+        return _restore(self._open(), ocp.args.StandardRestore(abstract))
     except Exception as error:
-      raise UserError(
-        _damaged(self._folder, self._folder.parent, error)
-      ) from error
-    if not same:
-      raise UserError(
-        _damaged(self._folder, self._folder.parent, "its digest differs")
-      )
-    return step, state, note["info"]
+      raise UserError(_damaged_resume(self._folder, error)) from error
 
   def save(
     self,
@@ -212,7 +252,9 @@ class Resume:
     if not force and now - self._last_save < self._every_seconds:
       return
     self._last_save = now
-    note = {"digest": digest_params(state), "info": dict(info)}
+    info = dict(info)
+    note = {"digest": _digest_state(step, state, info), "info": info}
+    journal.tick()
     items = {
       _STATE: ocp.args.StandardSave(state),
       _INFO: ocp.args.JsonSave(note),
@@ -232,5 +274,4 @@ class Resume:
   def clear(self) -> None:
     """Removes the states: the loop they belong to has ended."""
     self.close()
-    if self._folder.exists():
-      self._folder.rmtree()
+    workdirs.clear(self._folder)

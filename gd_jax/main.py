@@ -14,6 +14,7 @@ import logging
 import os
 import pathlib
 import re
+import shlex
 import sys
 import warnings
 
@@ -53,7 +54,13 @@ _VERIFY = flags.DEFINE_bool(
   "verify", False, "Check every artefact of the workdir and stop."
 )
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+# EFBIG: beyond the limit on a file's size.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_WORDS = (
+  "No space left on device",
+  "Disk quota exceeded",
+  "File too large",
+)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -80,9 +87,14 @@ def main() -> int:
   except signals.Stopped:
     progress.say(
       "stopped after saving; the same command goes on from there: "
-      + " ".join(["python -m gd_jax.main", *sys.argv[1:]])
+      + shlex.join(["python", "-m", "gd_jax.main", *sys.argv[1:]])
     )
     return signals.exit_code()
+  except KeyboardInterrupt:
+    return _complain(
+      "interrupted at once; the same command goes on from the last save",
+      code=130,
+    )
   except OSError as error:
     if error.errno in _FULL:
       return _complain(
@@ -97,7 +109,7 @@ def main() -> int:
     raise
   except Exception as error:
     # TensorStore, beneath Orbax, has errors of its own for a full disk.
-    if "No space left on device" in str(error):
+    if any(words in str(error) for words in _FULL_WORDS):
       return _complain(
         "the disk is full: make room, then give the same command again; what "
         "was finished is kept"
@@ -126,7 +138,7 @@ def _run(progress: Progress) -> int:
 
 
 def _verify(workdir: str, progress: Progress) -> int:
-  problems = pipeline.verify(workdir)
+  problems = pipeline.verify(workdir, phases=_PHASES.value)
   for problem in problems:
     print(problem)
   if not problems:
@@ -196,9 +208,9 @@ def _keep_quiet() -> None:
   warnings.filterwarnings("ignore", category=FutureWarning)
 
 
-def _complain(line: str) -> int:
+def _complain(line: str, *, code: int = 2) -> int:
   print(f"gd-jax: {line}", file=sys.stderr)
-  return 2
+  return code
 
 
 if __name__ == "__main__":

@@ -8,14 +8,20 @@ overwritten: the run ends with a line that names the field and both values.
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, workdirs
+from gd_jax import (
+  artefacts,
+  checkpoints,
+  counts,
+  journal,
+  signals,
+  workdirs,
+)
 from gd_jax.data import tasks
 from gd_jax.errors import UserError
 from gd_jax.phases import (
@@ -171,12 +177,15 @@ def run(
     workdirs.sweep_leftovers(workdir)
     _clear(workdir, dependents(_checked(redo)), progress)
     _require_compatible(config, workdir, chosen)
+    whole: set[str] = set()
     for number, phase in enumerate(chosen, start=1):
+      signals.check()
       _run_phase(
         phase,
         config,
         workdir,
         reuse=[epath.Path(folder) for folder in reuse],
+        whole=whole,
         progress=progress,
         title=f"[{number}/{len(chosen)}] {phase.name}",
       )
@@ -265,7 +274,20 @@ def _hindrances(
 
 
 def _recipe(folder: epath.Path) -> dict[str, Any] | None:
-  return artefacts.read_manifest(folder) or artefacts.read_started(folder)
+  """What `folder` was made by, or is being made by; None if it's not begun.
+
+  Raises:
+    UserError: it was begun, but what said so is gone or damaged.
+  """
+  recipe = artefacts.read_manifest(folder) or artefacts.read_started(folder)
+  if recipe is None and folder.exists():
+    for name, _ in artefacts.files_below(folder):
+      raise UserError(
+        f"{folder / artefacts.MANIFEST} is missing, and {name} lies there: "
+        f"put it back, or run again with --redo={folder.name} to make all of "
+        "it anew"
+      )
+  return recipe
 
 
 def _require_compatible(
@@ -312,15 +334,26 @@ def _run_phase(
   workdir: epath.Path,
   *,
   reuse: Sequence[epath.Path],
+  whole: set[str],
   progress: Progress,
   title: str,
 ) -> None:
+  """Skips, takes over, refuses, continues or begins `phase`.
+
+  Args:
+    phase: Which.
+    config: The whole config.
+    workdir: Where it lies.
+    reuse: Other workdirs.
+    whole: Names of phases whose every file was checked; added to.
+    progress: Where lines go.
+    title: What they begin with.
+  """
   folder = workdir / phase.name
   fields = recipe_config(config, phase)
   inputs = _inputs(phase, config, workdir)
   recipe = _recipe(folder)
   if recipe is None:
-    # What lies there without a recipe was never begun, or is being cleared.
     workdirs.clear(folder)
     for other in reuse:
       if other != workdir and artefacts.is_done(
@@ -328,6 +361,7 @@ def _run_phase(
       ):
         workdirs.take_over(other / phase.name, folder)
         progress.say(f"{title}: taken over from {other}")
+        whole.add(phase.name)
         return
   else:
     changes = artefacts.differences(recipe, config=fields, inputs=inputs)
@@ -336,54 +370,92 @@ def _run_phase(
       raise _refusal(phase, workdir, str(refused[0]))
     manifest = artefacts.read_manifest(folder)
     if manifest is not None:
+      artefacts.require_whole(folder)
       if not changes:
-        artefacts.require_whole(folder, manifest)
         progress.say(f"{title}: done already")
+        whole.add(phase.name)
         return
       if phase.derived:
         workdirs.clear(folder)
+      else:
+        journal.seed(folder, manifest)
+  for name in set(phase.reads) - whole:
+    artefacts.require_whole(workdir / name)
+    whole.add(name)
   artefacts.begin(folder, config=fields, inputs=inputs)
+  for problem in workdirs.drop_unproven(folder):
+    progress.warn(f"{title}: {problem}: it is made anew")
   progress.say(f"{title}")
-  start = time.monotonic()
-  counts = phase.run(config, workdir, progress)
+  with journal.keep(folder) as kept:
+    found = phase.run(config, workdir, progress)
   manifest = artefacts.finish(
-    folder,
-    config=fields,
-    inputs=inputs,
-    counts=counts,
-    seconds=time.monotonic() - start,
+    folder, config=fields, inputs=inputs, counts=found, seconds=kept.seconds
   )
+  whole.add(phase.name)
   progress.say(f"{title}: done in {manifest['seconds']:.0f} s")
 
 
-def verify(workdir: epath.PathLike) -> list[str]:
+def verify(
+  workdir: epath.PathLike, *, phases: Collection[str] | None = None
+) -> list[str]:
   """Checks every artefact of `workdir` and says what is wrong with each.
 
+  Args:
+    workdir: where the artefacts lie.
+    phases: names of the only phases to look at; None: all.
+
   Returns:
-    One line per problem, each with the `--redo` that mends it.
+    One line per problem, each with the mend.
   """
   workdir = epath.Path(workdir)
   if not workdir.exists():
     raise UserError(f"there is no workdir {workdir}: check --workdir")
+  names = _checked(phases if phases is not None else NAMES)
   found = []
-  for phase in PHASES:
+  for phase in (phase for phase in PHASES if phase.name in names):
     folder = workdir / phase.name
     try:
+      recipe = _recipe(folder)
       manifest = artefacts.read_manifest(folder)
+      if recipe is None:
+        continue
+      if manifest is None:
+        found += _wrong_with_unfinished(folder)
+      else:
+        found += _wrong_with_finished(phase, workdir, manifest)
     except UserError as error:
       found.append(str(error))
-      continue
-    if manifest is None:
-      continue
+  return found
+
+
+def _wrong_with_unfinished(folder: epath.Path) -> list[str]:
+  return [
+    *checkpoints.resume_problems(folder),
+    *(
+      f"{problem}: the same command makes it anew"
+      for _, problem in workdirs.unproven(folder)
+    ),
+  ]
+
+
+def _wrong_with_finished(
+  phase: Phase, workdir: epath.Path, manifest: dict[str, Any]
+) -> list[str]:
+  folder = workdir / phase.name
+  mend = f"mend it with --redo={phase.name}"
+  found = [f"{problem}: {mend}" for problem in artefacts.problems(folder)]
+  if not found:
+    # Only of whole files does it make sense to ask what they hold.
     found += [
-      f"{problem}: mend it with --redo={phase.name}"
-      for problem in artefacts.problems(folder, manifest)
+      f"{problem}: {mend}"
+      for problem in counts.problems(phase.name, folder, manifest)
     ]
-    for name in phase.reads:
-      other = artefacts.read_manifest(workdir / name)
-      if other is None or other["fingerprint"] != manifest["inputs"][name]:
-        found.append(
-          f"{folder} was made from another {name} than the one that lies "
-          f"beside it: mend it with --redo={phase.name}"
-        )
+    found += checkpoints.params_problems(folder)
+  for name in phase.reads:
+    other = artefacts.read_manifest(workdir / name)
+    if other is None or other["fingerprint"] != manifest["inputs"][name]:
+      found.append(
+        f"{folder} was made from another {name} than the one that lies "
+        f"beside it: {mend}"
+      )
   return found

@@ -25,6 +25,11 @@ def install() -> None:
   signal.signal(signal.SIGINT, remember)
 
 
+def ask_to_stop() -> None:
+  """Has the same effect as a SIGTERM."""
+  _received.append(signal.SIGTERM)
+
+
 def requested() -> bool:
   """Whether a signal asked this process to stop."""
   return bool(_received)

@@ -3,6 +3,7 @@
 """Whole folders: one writer at a time, cleared and taken over in one step."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 from etils import epath
 
-from gd_jax import artefacts
+from gd_jax import artefacts, atomic, journal, leases
 from gd_jax.errors import UserError
 
 
@@ -24,11 +25,61 @@ def clear(folder: epath.Path) -> None:
   trash.rmtree()
 
 
-def sweep_leftovers(workdir: epath.Path) -> None:
-  """Removes what a killed `clear` or `take_over` left behind."""
-  for entry in list(workdir.iterdir()):
-    if entry.name.startswith((".trash-", ".incoming-")):
-      entry.rmtree()
+def sweep_leftovers(folder: epath.Path) -> None:
+  """Removes what a killed process left half written or half removed."""
+  for entry in list(folder.iterdir()):
+    if entry.is_dir():
+      if entry.name.startswith(atomic.LEFTOVERS):
+        entry.rmtree()
+      elif not entry.name.startswith("."):
+        sweep_leftovers(entry)
+    elif entry.name.startswith(".") and entry.name.endswith(atomic.TEMPORARY):
+      entry.unlink()
+
+
+def unproven(folder: epath.Path) -> Iterator[tuple[epath.Path, str]]:
+  """(what should go, why) of all in an unfinished folder that is damaged.
+
+  Folders inside that are finished prove themselves and are no use but whole;
+  every other file is proven by the journal. What Orbax keeps has its own
+  digests.
+  """
+  files = list(artefacts.files_below(folder))
+  finished = [
+    path.parent
+    for name, path in files
+    if "/" in name and path.name == artefacts.MANIFEST
+  ]
+  for inner in finished:
+    try:
+      wrong = next(artefacts.problems(inner), None)
+    except UserError:
+      wrong = f"{inner / artefacts.MANIFEST} is damaged"
+    if wrong:
+      yield inner, wrong
+  proven, _ = journal.read(folder)
+  for name, path in files:
+    if artefacts.has_own_proof(name) or not {*finished}.isdisjoint(
+      path.parents
+    ):
+      continue
+    if artefacts.sha256_file(path) not in proven.get(name, ()):
+      yield path, f"{path} is not as it was written"
+
+
+def drop_unproven(folder: epath.Path) -> list[str]:
+  """Removes from an unfinished folder what is not as it was written.
+
+  Returns:
+    What was wrong, in words; the phase makes anew what is missing.
+  """
+  found = list(unproven(folder))
+  for path, _ in found:
+    if path.is_dir():
+      clear(path)
+    else:
+      path.unlink()
+  return [why for _, why in found]
 
 
 def take_over(source: epath.Path, target: epath.Path) -> None:
@@ -52,22 +103,36 @@ def take_over(source: epath.Path, target: epath.Path) -> None:
 def lock(workdir: epath.Path) -> Iterator[None]:
   """Holds `workdir` for this process; the kernel lets go when it dies.
 
+  Where there are no such locks, in a bucket or on some network disks, a lease
+  is the next best: see `leases`.
+
   Raises:
     UserError: another live process holds it, or it can't be written.
   """
-  path = workdir / ".lock"
   try:
     workdir.mkdir(parents=True, exist_ok=True)
-    handle = os.open(os.fspath(path), os.O_RDWR | os.O_CREAT, 0o644)
+    if "://" in os.fspath(workdir):
+      handle = None
+    else:
+      flags = os.O_RDWR | os.O_CREAT
+      handle = os.open(os.fspath(workdir / ".lock"), flags, 0o644)
   except OSError as error:
     raise UserError(
       f"the workdir {workdir} can't be written ({error.strerror}): "
       "choose another --workdir or mend its permissions"
     ) from error
+  if handle is None:
+    with leases.hold(workdir):
+      yield
+    return
   try:
     try:
       fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+      if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+        with leases.hold(workdir):
+          yield
+        return
       holder = os.pread(handle, 64, 0).decode(errors="replace").strip()
       raise UserError(
         f"the workdir {workdir} is in use by process {holder or '?'}: wait "

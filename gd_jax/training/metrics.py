@@ -86,10 +86,10 @@ class MetricsWriter:
     import tensorboardX
 
     self._path = folder / "metrics.jsonl"
-    kept = ""
+    self._text = ""
     if start_step and self._path.exists():
-      kept = _lines_until(self._path.read_text(), start_step)
-    artefacts.write_atomic(self._path, kept)
+      self._text = _lines_until(self._path.read_text(), start_step)
+    artefacts.write_atomic(self._path, self._text)
     if not start_step:
       (folder / "tensorboard").rmtree(missing_ok=True)
     self._events = tensorboardX.SummaryWriter(
@@ -99,9 +99,9 @@ class MetricsWriter:
 
   def write(self, step: int, values: Mapping[str, float]) -> None:
     """One line, one event each. `step` counts from 1."""
-    line = json.dumps({"step": step, **values})
-    with self._path.open("a") as file:
-      file.write(line + "\n")
+    self._text += json.dumps({"step": step, **values}) + "\n"
+    # Not appended: buckets can't, and a file that is whole has a checksum.
+    artefacts.write_atomic(self._path, self._text)
     for name, value in values.items():
       self._events.add_scalar(name, value, step)
 

@@ -1,0 +1,128 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What proves the files of a folder that has no manifest yet.
+
+While a phase is at work, every file it writes is entered here by its sha256,
+and so are the seconds spent. A run that goes on where a killed one ended
+trusts no file that is not as it was entered.
+"""
+
+import contextlib
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from etils import epath
+
+from gd_jax import atomic
+
+WRITTEN = "written.json"
+
+
+class Journal:
+  """The journal of one folder; safe to use from several threads."""
+
+  def __init__(self, folder: epath.Path):
+    """Goes on from the journal that lies in `folder`, if one does."""
+    self._folder = folder
+    self._guard = threading.Lock()
+    self._files, self._earlier = read(folder)
+    self._start = time.monotonic()
+
+  @property
+  def seconds(self) -> float:
+    """Spent on the folder so far, earlier runs included."""
+    return self._earlier + time.monotonic() - self._start
+
+  def enter(self, path: epath.Path, payload: bytes) -> None:
+    """Notes that `path` is about to hold `payload`, or still what it held."""
+    name = _name_in(self._folder, path)
+    if name is None:
+      return
+    with self._guard:
+      # A kill may come before the file does: then it is the one of before.
+      before = self._files.get(name, [])[-1:]
+      self._files[name] = [*before, hashlib.sha256(payload).hexdigest()]
+      self._write()
+
+  def tick(self) -> None:
+    """Notes the seconds, lest a kill lose them."""
+    with self._guard:
+      self._write()
+
+  def _write(self) -> None:
+    _put(self._folder, self._files, self.seconds)
+
+
+_current: Journal | None = None
+
+
+@contextlib.contextmanager
+def keep(folder: epath.Path) -> Iterator[Journal]:
+  """Enters whatever is written below `folder` meanwhile."""
+  global _current
+  before, _current = _current, Journal(folder)
+  try:
+    yield _current
+  finally:
+    _current = before
+
+
+def enter(path: epath.Path, payload: bytes) -> None:
+  """Enters a file into the journal that is being kept, if one is."""
+  if _current is not None:
+    _current.enter(path, payload)
+
+
+def tick() -> None:
+  """Notes the seconds in the journal that is being kept, if one is."""
+  if _current is not None:
+    _current.tick()
+
+
+def read(folder: epath.Path) -> tuple[dict[str, list[str]], float]:
+  """(the sha256s that each file may have, seconds spent) of `folder`.
+
+  Both are empty where there is no journal or a damaged one: then nothing is
+  proven, and all is made anew.
+  """
+  try:
+    found = json.loads((folder / WRITTEN).read_text())
+    if found["digest"] == _digest(found["files"], found["seconds"]):
+      return found["files"], found["seconds"]
+  except (OSError, ValueError, KeyError, TypeError):
+    pass
+  return {}, 0.0
+
+
+def seed(folder: epath.Path, manifest: Mapping[str, Any]) -> None:
+  """Begins the journal of a finished folder that is about to grow."""
+  files = {name: [entry["sha256"]] for name, entry in manifest["files"].items()}
+  _put(folder, files, manifest["seconds"])
+
+
+def _put(
+  folder: epath.Path, files: Mapping[str, list[str]], seconds: float
+) -> None:
+  seconds = round(seconds, 3)
+  found = {
+    "files": files,
+    "seconds": seconds,
+    "digest": _digest(files, seconds),
+  }
+  atomic.put(folder / WRITTEN, json.dumps(found, indent=1).encode())
+
+
+def _digest(files: Any, seconds: Any) -> str:
+  text = json.dumps([files, seconds], sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _name_in(folder: epath.Path, path: epath.Path) -> str | None:
+  try:
+    return path.relative_to(folder).as_posix()
+  except ValueError:
+    return None
