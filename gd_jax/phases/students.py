@@ -13,7 +13,6 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -37,6 +36,7 @@ from gd_jax.training.arms import ARMS
 
 NAME = "students"
 _UNFINISHED = "unfinished"
+_GROUPS = "groups.json"
 _SAVE_SECONDS = 15.0
 # Additions and multiplications a second of one core, roughly.
 _CPU_OPERATIONS = 3e10
@@ -57,7 +57,13 @@ def run(
   """
   c = config.students
   student_setting.check(c)
-  rows = student_rows.read(workdir, num_texts=c.num_texts)
+  rows = student_rows.read(
+    workdir,
+    num_texts=c.num_texts,
+    min_confidence=c.min_confidence,
+    balance=c.balance,
+    with_rules=any(arm in ARMS and ARMS[arm].rules for arm in c.arms),
+  )
   made = _vocabulary(c, workdir, rows)
   store, heldout = rows.encoded(
     functools.partial(
@@ -74,14 +80,13 @@ def run(
     )
   if student_setting.TFIDF in c.arms:
     _fit_tfidf(setting)
-  trials = setting.trials()
-  if trials:
-    _train(setting, trials, progress)
+  _train(setting, progress)
   (setting.folder / _UNFINISHED).rmtree(missing_ok=True)
   return {
     "train_rows": len(rows.train),
     "heldout_rows": len(rows.heldout),
     "generated_rows": len(rows.generated),
+    "rule_rows": len(rows.made),
     "vocabulary": made.tokenizer.get_vocab_size(),
     "heldout_accuracy": _heldout_accuracies(setting),
   }
@@ -92,26 +97,27 @@ def _vocabulary(
 ) -> vocabulary.Vocabulary:
   """The one that stands if it is of these texts and teacher, else a new one."""
   folder, teacher = workdir / NAME, workdir / "teacher"
+  vocab_size, embed_width, embeddings_from = student_setting.words(c)
   source = artefacts.digest(
     [
       artefacts.read_json(teacher / "params.json")["digest"],
       artefacts.sha256_file(teacher / "tokenizer.json"),
       rows.texts,
-      [c.vocab_size, c.embed_width, c.embeddings],
+      [vocab_size, embed_width, embeddings_from],
     ]
   )
   made = vocabulary.load(folder, source=source)
   if made is None:
     tokenizer, teacher_ids = vocabulary.prune(
-      tokenizers.load(teacher), rows.texts, vocab_size=c.vocab_size
+      tokenizers.load(teacher), rows.texts, vocab_size=vocab_size
     )
     embeddings = None
-    if c.embeddings == "teacher":
+    if embeddings_from == "teacher":
       params = checkpoints.load_params(teacher)
       embeddings = vocabulary.teacher_embeddings(
         np.asarray(params["bert"]["word"]["embedding"]),
         teacher_ids,
-        width=c.embed_width,
+        width=embed_width,
       )
     made = vocabulary.Vocabulary(tokenizer, teacher_ids, embeddings)
     vocabulary.save(folder, made, source=source)
@@ -139,28 +145,29 @@ def _fit_tfidf(setting: student_setting.Setting) -> None:
   recipe.write(setting.folder, fill, seconds=time.monotonic() - start)
 
 
-def _train(
-  setting: student_setting.Setting,
-  trials: Sequence[student_folder.Trial],
-  progress: Progress,
-) -> None:
+def _train(setting: student_setting.Setting, progress: Progress) -> None:
   """Trains all; a student is written once all of its learning rates are."""
   c = setting.config
   num_params = _count(setting.spec)
+  num_working = _count(setting.spec, embeddings=False)
   on_cpu = devices.platform() == "cpu"
   mode = side_by_side.choose_mode(
     c.mode, num_params=num_params, platform=devices.platform()
   )
-  groups = [[*trials]] if mode == "vmap" else [[trial] for trial in trials]
+  groups, done = _groups(setting, together=mode == "vmap")
+  if not groups:
+    return
+  trials = [trial for group in groups for trial in group]
   workers = min(len(groups), (os.cpu_count() or 1) if on_cpu else 1)
   program = setting.program(alone=len(groups) == len(trials))
   progress.say(
     f"students: {len(trials)} trainings of {c.model} ({num_params:,}"
-    f" parameters), {c.total_steps:,} steps of {c.batch_size} rows,"
+    f" parameters, {num_working:,} without embeddings),"
+    f" {c.total_steps:,} steps of {c.batch_size} rows,"
     f" {'all in one program' if mode == 'vmap' else f'{workers} at a time'};"
     f" {len(setting.rows.train):,} labelled and"
     f" {len(setting.rows.generated):,} generated rows;"
-    f" {_guess(setting, num_params, len(trials), workers=workers)}"
+    f" {_guess(setting, num_working, len(trials), workers=workers)}"
   )
   total, guard = len(trials) * c.total_steps, threading.Lock()
   waiting: dict[str, list[student_folder.Ended]] = {}
@@ -177,12 +184,36 @@ def _train(
     start = time.monotonic()
     for i, outcomes in side_by_side.run_jobs(jobs, workers=workers):
       for trial, outcome in zip(groups[i], outcomes, strict=True):
-        name = f"{trial.recipe.arm}/{trial.recipe.seed}"
+        name = trial.recipe.name
+        if name in done:
+          continue
         ended = waiting.setdefault(name, [])
         ended.append((trial, outcome))
         if len(ended) == len(c.learning_rates):
           seconds = time.monotonic() - start
           _write_best(setting, name, ended, seconds, progress)
+
+
+def _groups(
+  setting: student_setting.Setting, *, together: bool
+) -> tuple[list[list[student_folder.Trial]], set[str]]:
+  """(what is trained together, the names of the students that are done)."""
+  trials = {trial.name: trial for trial in setting.trials()}
+  recipes = {trial.recipe.name: trial.recipe for trial in trials.values()}
+  done = {
+    name for name, recipe in recipes.items() if recipe.is_done(setting.folder)
+  }
+  note = setting.folder / _UNFINISHED / _GROUPS
+  groups = side_by_side.groups(
+    list(trials),
+    {name for name, trial in trials.items() if trial.recipe.name in done},
+    together=together,
+    earlier=artefacts.read_json(note) if note.exists() else [],
+  )
+  if groups:
+    note.parent.mkdir(exist_ok=True)
+    artefacts.write_json(note, groups)
+  return [[trials[name] for name in group] for group in groups], done
 
 
 def _train_group(
@@ -236,7 +267,7 @@ def _write_best(
 
 def _guess(
   setting: student_setting.Setting,
-  num_params: int,
+  num_working: int,
   num_trials: int,
   *,
   workers: int,
@@ -248,9 +279,8 @@ def _guess(
   tokens = c.batch_size * (
     8 + np.count_nonzero(setting.store["tokens"], 1).mean()
   )
-  used = num_params - setting.spec["vocab_size"] * c.embed_width
   steps = num_trials * c.total_steps
-  seconds = 6 * used * tokens * steps / (_CPU_OPERATIONS * workers)
+  seconds = 6 * num_working * tokens * steps / (_CPU_OPERATIONS * workers)
   return f"about {max(1, round(seconds / 60))} min"
 
 
@@ -266,8 +296,8 @@ def _heldout_accuracies(setting: student_setting.Setting) -> dict[str, float]:
   return found
 
 
-def _count(spec: dict[str, Any]) -> int:
+def _count(spec: dict[str, Any], *, embeddings: bool = True) -> int:
   shapes = jax.eval_shape(
     lambda: families.init_params(families.build(spec), jax.random.key(0))
   )
-  return families.count_params(shapes)
+  return families.count_params(shapes, embeddings=embeddings)

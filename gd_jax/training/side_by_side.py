@@ -4,7 +4,7 @@
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from gd_jax import signals
@@ -30,6 +30,37 @@ def choose_mode(mode: str, *, num_params: int, platform: str) -> str:
     return mode
   large = num_params > _SMALL_ON_CPU
   return "sequential" if platform == "cpu" and large else "vmap"
+
+
+def groups(
+  names: Sequence[str],
+  done: Collection[str],
+  *,
+  together: bool,
+  earlier: Sequence[Sequence[str]] = (),
+) -> list[list[str]]:
+  """Which trainings share a program.
+
+  The last bits of a student may depend on its neighbours, and the result must
+  not depend on where a run was killed: a group that an earlier run began stays
+  as it is, and is trained whole as long as any of it is missing.
+
+  Args:
+    names: Of all trainings that are wanted, in order.
+    done: Those that need no training.
+    together: One program for all, or one for each.
+    earlier: The groups of an unfinished run.
+
+  Returns:
+    The groups that are to be trained, none where all is done.
+  """
+  wanted = {*names}
+  found = [[*group] for group in earlier if wanted.issuperset(group)]
+  grouped = {name for group in found for name in group}
+  new = [name for name in names if name not in grouped and name not in done]
+  if new:
+    found += [new] if together else [[name] for name in new]
+  return [group for group in found if not {*done}.issuperset(group)]
 
 
 def run_jobs(

@@ -32,6 +32,11 @@ class Recipe:
   config: dict[str, Any]
   inputs: dict[str, str]
 
+  @property
+  def name(self) -> str:
+    """ARM/SEED."""
+    return f"{self.arm}/{self.seed}"
+
   def folder(self, students: epath.Path) -> epath.Path:
     """Where it lies under the phase's folder."""
     return students / self.arm / str(self.seed)
@@ -79,6 +84,11 @@ class Trial:
   recipe: Recipe
   learning_rate: float
   student: distill_loop.Student
+
+  @property
+  def name(self) -> str:
+    """ARM/SEED at its learning rate."""
+    return f"{self.recipe.name} at {self.learning_rate}"
 
 
 Ended = tuple[Trial, distill_loop.Outcome]

@@ -16,15 +16,19 @@ from gd_jax import artefacts, rngs
 from gd_jax.data import student_rows, vocabulary
 from gd_jax.data.mixture import Mixture
 from gd_jax.errors import UserError
-from gd_jax.models import families
+from gd_jax.models import bilstm, blend_cnn, families
 from gd_jax.training import distill, distill_loop, side_by_side, student_folder
 from gd_jax.training.arms import ARMS
 
 TFIDF = "tfidf"
+# What a model takes from config.students; its other sizes are its own.
 _MODEL_FIELDS = {
   "res_cnn": ("embed_width", "num_filters", "num_blocks", "dropout"),
   "kim_cnn": ("embed_width", "num_filters", "dropout"),
+  "blend_cnn": (),
+  "bilstm": ("dropout",),
 }
+_WITHOUT_CONVOLUTIONS = ("bilstm",)
 # Fields that can't change what one student becomes.
 _NOT_OF_ONE_STUDENT = frozenset({"arms", "num_seeds", "num_texts", "mode"})
 
@@ -49,9 +53,16 @@ class Setting:
       if name not in _NOT_OF_ONE_STUDENT
     }
     labelled = len(self.rows.train) + len(self.rows.heldout)
-    generated = arm in ARMS and ARMS[arm].generated
-    seen = len(self.store["label"]) if generated else len(self.rows.train)
-    arrays = [self.store[name][:seen] for name in sorted(self.store)]
+    parts = [slice(0, len(self.rows.train))]
+    if arm in ARMS and ARMS[arm].generated:
+      first, n = self._unlabelled(arm)
+      parts.append(slice(first, first + n))
+    # In one piece where the rows lie in one.
+    if len(parts) == 2 and parts[0].stop == parts[1].start:
+      parts = [slice(0, parts[1].stop)]
+    arrays = [
+      self.store[name][part] for part in parts for name in sorted(self.store)
+    ]
     arrays += [self.heldout[name] for name in sorted(self.heldout)]
     arrays += [self.vocabulary.embeddings]
     return student_folder.Recipe(
@@ -76,11 +87,22 @@ class Setting:
       **{field: c[field] for field in _MODEL_FIELDS[c.model]},
     }
 
+  def _unlabelled(self, arm: str) -> tuple[int, int]:
+    """(the first of the rows beside labelled ones, how many) in the store."""
+    generated = len(self.rows.train), len(self.rows.generated)
+    if not ARMS[arm].generated:
+      return generated[0], 0
+    if ARMS[arm].rules:
+      return sum(generated), len(self.rows.made)
+    return generated
+
   def program(self, *, alone: bool) -> distill.Program:
     """What trains them: one at a time, or side by side."""
-    c = self.config
+    c, spec = self.config, self.spec
+    if c.model not in _WITHOUT_CONVOLUTIONS:
+      spec["conv"] = "lax" if alone else "im2col"
     return distill.Program(
-      families.build(self.spec | {"conv": "lax" if alone else "im2col"}),
+      families.build(spec),
       distill.Settings(
         total_steps=c.total_steps,
         warmup_fraction=c.warmup_fraction,
@@ -88,30 +110,34 @@ class Setting:
         loss=c.loss,
         eval_every_steps=c.eval_every_steps,
         patience=c.patience,
+        mix=c.mix,
       ),
       embeddings=self.vocabulary.embeddings,
       alone=alone,
     )
 
   def trials(self) -> list[student_folder.Trial]:
-    """All that is not done; the learning rates of one student in a row."""
-    c, found = self.config, []
-    for arm in (arm for arm in c.arms if arm in ARMS):
-      for seed in range(c.num_seeds):
-        recipe = self.recipe(arm, seed)
-        if not recipe.is_done(self.folder):
-          found += [self._trial(recipe, rate) for rate in c.learning_rates]
-    return found
+    """All that are wanted; the learning rates of one student in a row."""
+    c = self.config
+    return [
+      self._trial(recipe, rate)
+      for arm in c.arms
+      if arm in ARMS
+      for recipe in (self.recipe(arm, seed) for seed in range(c.num_seeds))
+      for rate in c.learning_rates
+    ]
 
   def _trial(
     self, recipe: student_folder.Recipe, learning_rate: float
   ) -> student_folder.Trial:
     # No randomness below depends on the arm: arms are compared seed by seed.
     c, arm = self.config, ARMS[recipe.arm]
+    first, num_generated = self._unlabelled(recipe.arm)
     student = distill_loop.Student(
       mixture=Mixture(
         num_labelled=len(self.rows.train),
-        num_generated=len(self.rows.generated) if arm.generated else 0,
+        num_generated=num_generated,
+        first_generated=first,
         batch_size=c.batch_size,
         labelled_fraction=c.labelled_fraction,
         seed=rngs.derived_seed(self.run_seed, "students", recipe.seed),
@@ -125,6 +151,20 @@ class Setting:
       rng=rngs.stream(self.run_seed, "students", recipe.seed),
     )
     return student_folder.Trial(recipe, learning_rate, student)
+
+
+def words(c: Any) -> tuple[int | None, int, str]:
+  """(vocab_size, embed_width, embeddings) of the students' word vectors.
+
+  Those of config.students, but for the earlier works: BlendCNN had all of
+  BERT's word pieces and learned their vectors, the BiLSTM started from
+  pretrained vectors of 300 numbers.
+  """
+  if c.model == "blend_cnn":
+    return None, blend_cnn.BlendCnn.embed_width, "random"
+  if c.model == "bilstm":
+    return c.vocab_size, bilstm.BiLstm.embed_width, c.embeddings
+  return c.vocab_size, c.embed_width, c.embeddings
 
 
 def check(c: Any) -> None:
@@ -146,6 +186,20 @@ def check(c: Any) -> None:
     raise UserError(
       "config.students.labelled_fraction is a share above 0 and at most 1, "
       f"not {c.labelled_fraction}"
+    )
+  if c.mix is not None and c.mix <= 0:
+    raise UserError(
+      f"config.students.mix is {c.mix}: None, or the Beta's parameter above 0"
+    )
+  if c.min_confidence is not None and not 0 <= c.min_confidence < 1:
+    raise UserError(
+      "config.students.min_confidence is a probability below 1 or None, "
+      f"not {c.min_confidence}"
+    )
+  if c.balance is not None and c.balance < 1:
+    raise UserError(
+      f"config.students.balance is {c.balance}: None, or at least 1, an equal "
+      "share for each class"
     )
   if not c.learning_rates:
     raise UserError(
