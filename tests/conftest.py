@@ -51,20 +51,30 @@ def _no_signal_left_over():
   signals.forget()
 
 
+_QUICKSTART = pathlib.Path(gd_jax.__file__).parent / "data" / "quickstart"
+
+
 @pytest.fixture(scope="session")
 def quickstart_folder() -> pathlib.Path:
   """The embedded data set: train.tsv, validation.tsv, test.tsv."""
-  return pathlib.Path(gd_jax.__file__).parent / "data" / "quickstart"
+  return _QUICKSTART
 
 
 @pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory, quickstart_folder) -> pathlib.Path:
+def tiny_bert(tmp_path_factory) -> pathlib.Path:
   """A Hugging Face folder with a random BERT of 2 layers, 32 wide."""
+  folder = tmp_path_factory.mktemp("tiny_bert")
+  make_tiny_bert(folder)
+  return folder
+
+
+def make_tiny_bert(folder: pathlib.Path) -> None:
+  """Writes what the fixture `tiny_bert` gives; always the same bytes."""
   from tokenizers.implementations import BertWordPieceTokenizer
 
-  folder = tmp_path_factory.mktemp("tiny_bert")
+  folder.mkdir(exist_ok=True)
   tokenizer = BertWordPieceTokenizer(lowercase=True)
-  lines = (quickstart_folder / "train.tsv").read_text().splitlines()[1:]
+  lines = (_QUICKSTART / "train.tsv").read_text().splitlines()[1:]
   texts = [line.split("\t", 1)[1] for line in lines]
   tokenizer.train_from_iterator(texts, vocab_size=800, show_progress=False)
   # Trained from an iterator, it has no post-processor yet.
@@ -81,4 +91,3 @@ def tiny_bert(tmp_path_factory, quickstart_folder) -> pathlib.Path:
   module = bert.BertClassifier(config, num_classes=2, pooling="mean")
   params = families.init_params(module, rngs.stream(0, "tiny_bert"))
   pretrained.save_bert(folder, config, {"bert": params["bert"]})
-  return folder
