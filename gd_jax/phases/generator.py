@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """data/ -> generator/: a language model, finetuned on the labelled texts.
 
-Labels are not read: the teacher says later what a generated text is.
+Labels are read only where `condition` is "prefix": otherwise the teacher alone
+says later what a generated text is.
 """
 
 import collections
@@ -48,30 +49,42 @@ def run(
   c = config.generator
   folder = workdir / NAME
   rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
-  texts = {
-    split: [row["text"] for row in rows if row["split"] == split]
+  split_rows = {
+    split: [row for row in rows if row["split"] == split]
     for split in ("train", "heldout")
   }
-  if not texts["heldout"]:
+  if not split_rows["heldout"]:
     progress.warn(
       "generator: no row is held out, so nothing stops it from learning the"
       " texts by heart; raise data.heldout_fraction"
     )
-    texts["heldout"] = texts["train"]
-  module, params, tokenizer = _start(c, config.seed, texts["train"])
+    split_rows["heldout"] = split_rows["train"]
+  labels = _labels(c, workdir)
+  texts = [row["text"] for row in split_rows["train"]]
+  module, params, tokenizer = _start(c, config.seed, texts, labels)
   ids = {
-    split: [formats.encode(tokenizer, text) for text in split_texts]
-    for split, split_texts in texts.items()
+    split: [formats.encode(tokenizer, row["text"]) for row in rows]
+    for split, rows in split_rows.items()
   }
-  fmt = _format(tokenizer, ids["train"], max_tokens=c.max_tokens)
+  fmt = _format(tokenizer, ids["train"], max_tokens=c.max_tokens, labels=labels)
   train, heldout = (
-    batches.from_rows([formats.frame(row, fmt) for row in ids[split] if row])
+    batches.from_rows(
+      [
+        formats.frame(text_ids, fmt, row.get("label"))
+        for text_ids, row in zip(ids[split], split_rows[split], strict=True)
+        if text_ids
+      ]
+    )
     for split in ("train", "heldout")
   )
+  # The table of words works, too: as the head.
+  tokens = c.max_steps * c.batch_size * train["mask"].sum(axis=1).mean()
+  operations = 6 * tokens * families.count_params(params)
   progress.say(
     f"generator: finetune a {c.kind} language model on"
     f" {len(train['tokens']):,} texts, at most {c.max_steps} steps of"
-    f" {c.batch_size}; stopped by {len(heldout['tokens']):,} held-out texts"
+    f" {c.batch_size}; stopped by {len(heldout['tokens']):,} held-out texts;"
+    f" {devices.about(operations)} at most"
   )
   best = _train(
     c,
@@ -112,7 +125,19 @@ def run(
   }
 
 
-def _start(c, seed: int, texts: list[str]):
+def _labels(c, workdir: epath.Path) -> list[str]:
+  """The classes that the generator is told of: all, or none."""
+  if c.condition not in (None, "prefix"):
+    raise UserError(
+      f"config.generator.condition is {c.condition!r}; it can be 'prefix' or"
+      " None"
+    )
+  if c.condition is None:
+    return []
+  return artefacts.read_json(workdir / "data/task.json")["labels"]
+
+
+def _start(c, seed: int, texts: list[str], labels: list[str]):
   """(module, params, tokenizer) of `c.kind` before any training."""
   if c.kind == "scratch":
     tokenizer = tokenizers.train_byte_bpe(
@@ -125,7 +150,7 @@ def _start(c, seed: int, texts: list[str]):
         num_layers=c.scratch.num_layers,
         num_heads=c.scratch.num_heads,
         mlp_width=4 * c.scratch.width,
-        max_length=c.max_tokens + 2,
+        max_length=_positions(c, tokenizer, labels),
         dropout=c.dropout,
       )
     )
@@ -145,7 +170,8 @@ def _start(c, seed: int, texts: list[str]):
   else:
     model_config, params = pretrained.load_gpt2(init)
     make = gpt2.Gpt2
-  if c.max_tokens + 2 > model_config.max_length:
+  needed = _positions(c, tokenizer, labels)
+  if needed > model_config.max_length:
     raise UserError(
       f"config.generator.max_tokens={c.max_tokens}: {c.init} has"
       f" {model_config.max_length} positions, two of them for BOS and EOS"
@@ -154,7 +180,20 @@ def _start(c, seed: int, texts: list[str]):
   return module, params, tokenizer
 
 
-def _format(tokenizer, ids, *, max_tokens: int) -> formats.Format:
+def _prefixes(tokenizer, labels: list[str]) -> tuple[tuple[int, ...], ...]:
+  bos_id = tokenizers.require_id(tokenizer, "[CLS]", tokenizers.END_OF_TEXT)
+  return formats.make_prefixes(tokenizer, labels, bos_id) if labels else ()
+
+
+def _positions(c, tokenizer, labels: list[str]) -> int:
+  """BOS, a prefix, the longest text, EOS."""
+  prefix = max(map(len, _prefixes(tokenizer, labels)), default=0)
+  return c.max_tokens + 2 + prefix
+
+
+def _format(
+  tokenizer, ids, *, max_tokens: int, labels: list[str]
+) -> formats.Format:
   eos_id = tokenizers.require_id(tokenizer, "[SEP]", tokenizers.END_OF_TEXT)
   banned = set(tokenizers.unwritable_ids(tokenizer)) - {eos_id}
   first = collections.Counter(row[0] for row in ids if row)
@@ -164,6 +203,7 @@ def _format(tokenizer, ids, *, max_tokens: int) -> formats.Format:
     max_tokens=max_tokens,
     banned_ids=tuple(sorted(banned)),
     first_tokens=dict(sorted(first.items())),
+    prefixes=_prefixes(tokenizer, labels),
   )
 
 

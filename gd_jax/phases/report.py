@@ -28,8 +28,6 @@ from gd_jax.reporting import (
 )
 
 NAME = "report"
-# Rough, for the first line's guess alone: multiply-adds a second.
-_GUESSED_RATE = {"cpu": 3e10, "gpu": 5e12, "tpu": 5e12}
 
 
 def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   num_models = sum(map(len, found.values()))
   progress.say(
     f"report: {', '.join(found)} read {len(rows):,} texts"
-    f" ({num_models} models); about {_guessed_minutes(found, rows):.1f} minutes"
+    f" ({num_models} models); {devices.about(_operations(found, rows))}"
   )
   classes = artefacts.read_json(workdir / "data" / "task.json")["labels"]
   measured = evaluate.all_arms(
@@ -84,7 +82,7 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   return {"evaluated": len(rows), "models": num_models}
 
 
-def _guessed_minutes(
+def _operations(
   found: dict[str, list[epath.Path]], rows: list[dict[str, Any]]
 ) -> float:
   """From the number of parameters that work on each token; embeddings don't."""
@@ -98,8 +96,7 @@ def _guessed_minutes(
       for name, array in arrays.items()
       if not name.endswith("/embedding")
     )
-  rate = _GUESSED_RATE.get(devices.platform(), 5e12)
-  return max(tokens * working / rate / 60, 0.1)
+  return 2 * tokens * working
 
 
 def _labels(

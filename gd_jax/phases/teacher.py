@@ -76,10 +76,13 @@ def run(
   )
   steps_per_epoch = math.ceil(len(train["label"]) / c.batch_size)
   total_steps = max(c.total_epochs * steps_per_epoch, c.min_steps)
+  rows_read = c.restarts * total_steps * c.batch_size
+  tokens = rows_read * train["mask"].sum(axis=1).mean()
   progress.say(
     f"teacher: finetune {c.init} on {len(train['label']):,} rows,"
     f" {c.restarts} x {total_steps} steps of {c.batch_size};"
-    f" judged on {len(heldout['label']):,} held-out rows"
+    f" judged on {len(heldout['label']):,} held-out rows;"
+    f" {devices.about(6 * tokens * predict.count_working(bert_params))}"
   )
 
   best = _train(

@@ -19,6 +19,16 @@ from gd_jax.training import step as step_lib
 Step = Callable[[step_lib.Params, step_lib.Batch], Array]
 
 
+def count_working(params: step_lib.Params) -> int:
+  """Parameters that work on each token: all but looked-up embeddings."""
+  leaves = jax.tree_util.tree_flatten_with_path(params)[0]
+  return sum(
+    leaf.size
+    for path, leaf in leaves
+    if not jax.tree_util.keystr(path).endswith("['embedding']")
+  )
+
+
 def make_label_step(module, mesh: Mesh) -> Step:
   """label_step(params, batch) -> logits [B C], compiled; params are lent."""
 
