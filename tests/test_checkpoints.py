@@ -131,3 +131,69 @@ def test_threads_may_save_at_the_same_time(tmp_path):
   with concurrent.futures.ThreadPoolExecutor(4) as pool:
     got = list(pool.map(work, range(4)))
   assert got == [(105, float(thread), thread) for thread in range(4)]
+
+
+def _saved(folder):
+  """An unfinished loop of which step 7 is on disk; returns its state."""
+  state = {"w": jnp.arange(4096.0).reshape(64, 64), "step": jnp.int32(7)}
+  resume = checkpoints.Resume(folder)
+  resume.save(7, state, {"best": {"step": 5, "score": 0.25}}, force=True)
+  resume.close()
+  return state
+
+
+# Dies if: the digest leaves out the info or the step, or is not compared.
+def test_no_damage_of_a_state_is_gone_on_with(tmp_path):
+  state = _saved(tmp_path)
+  whole = {
+    path: path.read_bytes()
+    for path in (tmp_path / "resume").rglob("*")
+    if path.is_file()
+  }
+  assert len(whole) > 3
+  assert list(checkpoints.resume_problems(tmp_path)) == []
+  seen = 0
+  for path, data in whole.items():
+    for damaged in (data[: len(data) // 2], b"", _flipped(data), None):
+      path.unlink()
+      if damaged is not None:
+        path.write_bytes(damaged)
+      try:
+        found = checkpoints.Resume(tmp_path).latest(state)
+      except UserError as error:
+        assert str(tmp_path / "resume") in str(error)
+        assert "delete it" in str(error)
+        seen += 1
+      else:
+        # None: it is begun anew. Else the damage was to what nobody reads.
+        if found is not None:
+          assert found[0] == 7 and found[2]["best"]["score"] == 0.25
+          np.testing.assert_array_equal(found[1]["w"], state["w"])
+      for old, content in whole.items():
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.write_bytes(content)
+  assert seen >= 4
+
+
+def test_a_changed_note_is_refused(tmp_path):
+  # Dies if: the digest is of the arrays alone.
+  state = _saved(tmp_path)
+  notes = [
+    path
+    for path in (tmp_path / "resume").rglob("*")
+    if path.is_file() and b"0.25" in path.read_bytes()
+  ]
+  assert notes
+  for path in notes:
+    path.write_bytes(path.read_bytes().replace(b"0.25", b"0.75"))
+  with pytest.raises(UserError, match="its digest differs"):
+    checkpoints.Resume(tmp_path).latest(state)
+  assert len(list(checkpoints.resume_problems(tmp_path))) == 1
+
+
+def test_the_seconds_between_saves_can_be_set(tmp_path, monkeypatch):
+  monkeypatch.setenv(checkpoints.SAVE_SECONDS, "0")
+  resume = checkpoints.Resume(tmp_path, every_seconds=3600)
+  resume.save(1, {"w": jnp.ones(2)}, {})
+  resume.close()
+  assert checkpoints.Resume(tmp_path).latest({"w": jnp.ones(2)}) is not None

@@ -74,6 +74,8 @@ def test_bad_input_gets_one_line_and_exit_2(
   [
     (OSError(errno.ENOSPC, "No space left", "f.json"), 2, "disk is full"),
     (ValueError("x: No space left on device"), 2, "disk is full"),
+    (OSError(errno.EFBIG, "File too large", "f.json"), 2, "disk is full"),
+    (KeyboardInterrupt(), 130, "goes on from the last save"),
     (OSError(errno.EROFS, "Read-only", "f.json"), 2, "f.json can't be written"),
     (signals.Stopped(), 143, "goes on from there"),
   ],

@@ -1,10 +1,14 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+import os
+import time
+
 import pytest
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, pipeline, workdirs
+from gd_jax import artefacts, journal, pipeline, signals, workdirs
 from gd_jax.errors import UserError
 
 
@@ -180,3 +184,82 @@ def test_a_moved_workdir_stays_valid(house, config, tmp_path, progress):
   _run(house, config, tmp_path / "a", progress)
   (tmp_path / "a").rename(tmp_path / "b")
   assert _run(house, config, tmp_path / "b", progress) == []
+
+
+# Dies if: a folder without a manifest is cleared without a word.
+def test_a_lost_manifest_costs_no_work(house, config, tmp_path, progress):
+  _run(house, config, tmp_path, progress)
+  (tmp_path / "grow" / "manifest.json").unlink()
+  with pytest.raises(
+    UserError, match=r"manifest\.json is missing.*--redo=grow"
+  ):
+    _run(house, config, tmp_path, progress)
+  assert (tmp_path / "grow" / "out.json").exists()
+  assert any("--redo=grow" in line for line in pipeline.verify(tmp_path))
+
+
+# Dies if: an input is trusted for its manifest alone.
+def test_what_a_phase_reads_is_checked_first(house, config, tmp_path, progress):
+  _run(house, config, tmp_path, progress, phases=["draw"])
+  (tmp_path / "draw" / "out.json").write_text("{}")
+  with pytest.raises(UserError, match=r"out\.json.*--redo=draw"):
+    _run(house, config, tmp_path, progress, phases=["grow"])
+  assert house.ran == []
+
+
+def test_a_workdir_of_an_older_format_gets_one_line(
+  house, config, tmp_path, progress, monkeypatch
+):
+  with monkeypatch.context() as older:
+    older.setattr(artefacts, "FORMAT_VERSION", 0)
+    _run(house, config, tmp_path, progress)
+  house.ran.clear()
+  with pytest.raises(UserError, match=r"format version 0.*another --workdir"):
+    pipeline.run(config, tmp_path, progress=progress)
+  assert house.ran == []
+
+
+# Dies if: a time of day decides anything.
+def test_a_clock_that_jumps_changes_nothing(
+  house, config, tmp_path, progress, monkeypatch
+):
+  _run(house, config, tmp_path, progress, phases=["draw", "grow"])
+  for path in tmp_path.rglob("*.json"):
+    os.utime(path, (0, 0))
+  monkeypatch.setattr(time, "time", lambda: 1.0)
+  ran = _run(house, config, tmp_path, progress)
+  assert ran == ["follow", "train", "tell"]
+  assert pipeline.verify(tmp_path) == []
+
+
+def test_a_signal_is_heard_between_phases(house, config, tmp_path, progress):
+  signals.ask_to_stop()
+  with pytest.raises(signals.Stopped):
+    _run(house, config, tmp_path, progress)
+  assert house.ran == []
+
+
+def test_seconds_of_a_killed_run_count(
+  house, config, tmp_path, progress, monkeypatch
+):
+  # Dies if: the manifest tells the last run's seconds alone.
+  now = [0.0]
+  monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
+  run = house.phases[0].run
+
+  def slow(config, workdir, progress):
+    now[0] += 40.0
+    return run(config, workdir, progress)
+
+  slow_phase = dataclasses.replace(house.phases[0], run=slow)
+  monkeypatch.setattr(pipeline, "PHASES", (slow_phase,))
+  house.fail = "draw"
+  with pytest.raises(RuntimeError):
+    _run(house, config, tmp_path, progress, phases=["draw"])
+  with journal.keep(epath.Path(tmp_path) / "draw"):
+    now[0] += 40.0
+    journal.tick()
+  house.fail = ""
+  _run(house, config, tmp_path, progress, phases=["draw"])
+  manifest = artefacts.read_manifest(epath.Path(tmp_path) / "draw")
+  assert manifest is not None and manifest["seconds"] == 80.0

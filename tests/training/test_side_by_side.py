@@ -78,3 +78,32 @@ def test_the_mode(mode, num_params, platform, expected):
 def test_another_mode_is_refused():
   with pytest.raises(ValueError, match="mode is one of"):
     side_by_side.choose_mode("scan", num_params=1, platform="cpu")
+
+
+# Dies if: the groups are formed from what is left to do.
+def test_groups_do_not_depend_on_where_a_run_was_killed():
+  names = ["a", "b", "c"]
+  first = side_by_side.groups(names, [], together=True)
+  assert first == [["a", "b", "c"]]
+  again = side_by_side.groups(names, ["a"], together=True, earlier=first)
+  assert again == first
+  assert side_by_side.groups(names, names, together=True, earlier=first) == []
+
+
+# Dies if: those that are done are trained again with every new arm.
+def test_a_new_arm_trains_alone():
+  names = ["a", "b", "c"]
+  assert side_by_side.groups(names, ["a"], together=True) == [["b", "c"]]
+  found = side_by_side.groups(
+    [*names, "d"], ["a"], together=True, earlier=[["b", "c"]]
+  )
+  assert found == [["b", "c"], ["d"]]
+  # An earlier group of which some are no longer wanted is no group any more.
+  assert side_by_side.groups(
+    ["b", "d"], [], together=True, earlier=[["b", "c"]]
+  ) == [["b", "d"]]
+
+
+def test_each_is_a_group_where_none_train_together():
+  found = side_by_side.groups(["a", "b", "c"], ["b"], together=False)
+  assert found == [["a"], ["c"]]
