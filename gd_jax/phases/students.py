@@ -82,7 +82,9 @@ def run(
     _fit_tfidf(setting)
   _train(setting, progress)
   (setting.folder / _UNFINISHED).rmtree(missing_ok=True)
+  num_trained = sum(arm in ARMS for arm in c.arms) * c.num_seeds
   return {
+    "students": num_trained + (student_setting.TFIDF in c.arms),
     "train_rows": len(rows.train),
     "heldout_rows": len(rows.heldout),
     "generated_rows": len(rows.generated),

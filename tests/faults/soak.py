@@ -43,7 +43,7 @@ SETTINGS = {
   "corpus.max_tokens": 16,
   "corpus.shard_rows": 40,
   "soft_labels.batch_size": 1,
-  "students.arms": "('gold','gd','tfidf')",
+  "students.arms": ("gold", "gd", "tfidf"),
   "students.num_seeds": 2,
   "students.total_steps": 150,
   "students.eval_every_steps": 10,
@@ -54,19 +54,24 @@ SETTINGS = {
 
 
 def command(
-  workdir: pathlib.Path, *, bert: pathlib.Path, cache: pathlib.Path
+  workdir: pathlib.Path,
+  *,
+  bert: pathlib.Path,
+  cache: pathlib.Path,
+  config: str = "configs/quickstart.py",
+  settings: Mapping[str, object] = SETTINGS,
 ) -> list[str]:
-  """The command line of the small run."""
+  """The command line of a small run."""
   return [
     sys.executable,
     "-m",
     "gd_jax.main",
-    "--config=configs/quickstart.py",
+    f"--config={config}",
     f"--workdir={workdir}",
     f"--config.teacher.init={bert}",
     f"--config.generator.init={bert}",
     f"--config.data.cache_dir={cache}",
-    *(f"--config.{name}={value}" for name, value in SETTINGS.items()),
+    *(f"--config.{name}={value}" for name, value in settings.items()),
   ]
 
 
