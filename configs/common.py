@@ -132,12 +132,16 @@ def _soft_labels() -> config_dict.ConfigDict:
 
 
 def _students() -> config_dict.ConfigDict:
+  # Texts made by word rules, for the arm rules_kd: so many for each generated
+  # one; None: none are made.
+  c.rules = config_dict.placeholder(float)
   c = config_dict.ConfigDict()
   c.arms = ("gold", "kd", "gd_hard", "gd", "tfidf")
   c.num_seeds = 5
   # Use generated rows with ids below this alone; None: all of them.
   c.num_texts = config_dict.placeholder(int)
-  # "res_cnn" or "kim_cnn" (which has no num_blocks).
+  # "res_cnn" or "kim_cnn" (which has no num_blocks). Earlier works, whose sizes
+  # and words are their own: "blend_cnn", "bilstm".
   c.model = "res_cnn"
   c.num_filters = 128
   c.num_blocks = 3
@@ -170,6 +174,13 @@ def _students() -> config_dict.ConfigDict:
   c.mode = "auto"
   return c
 
+  # Pairs of rows are mixed by shares of Beta(mix, mix); None: they are not.
+  c.mix = config_dict.placeholder(float)
+  # Of generated texts, only those the teacher is so sure of; None: all.
+  c.min_confidence = config_dict.placeholder(float)
+  # At most so many times an equal share of them in one class of the teacher's;
+  # None: as they come.
+  c.balance = config_dict.placeholder(float)
 
 def _report() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()

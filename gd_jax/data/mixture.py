@@ -21,7 +21,7 @@ WINDOW_STEPS = 16
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-  """One student's rows: the store's first rows are labelled, then generated.
+  """One student's rows of the store, whose first rows are labelled.
 
   Attributes:
     num_labelled: Rows 0 .. num_labelled - 1; at least 1.
@@ -32,6 +32,7 @@ class Mixture:
       a larger share where they are a larger share of all rows, so that an ever
       smaller corpus leads without a jump to none.
     seed: Of the order of rows.
+    first_generated: Where the generated rows begin; None: after the labelled.
   """
 
   num_labelled: int
@@ -39,6 +40,7 @@ class Mixture:
   batch_size: int
   labelled_fraction: float
   seed: int
+  first_generated: int | None = None
 
   @property
   def generated_per_batch(self) -> int:
@@ -75,10 +77,12 @@ class Mixture:
   def _dealt(
     self, index: int, kind: str, per_batch: int, lengths: np.ndarray
   ) -> Int[np.ndarray, "W n"]:
-    first, n = {
-      "labelled": (0, self.num_labelled),
-      "generated": (self.num_labelled, self.num_generated),
-    }[kind]
+    first, n = 0, self.num_labelled
+    if kind == "generated":
+      n = self.num_generated
+      first = self.num_labelled
+      if self.first_generated is not None:
+        first = self.first_generated
     if not per_batch:
       return np.zeros((WINDOW_STEPS, 0), np.int64)
     rows = first + batches.rows_at(

@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the students learn from: texts, labels and the teacher's logits, joined.
 
-Legend: N rows, M generated rows, C classes.
+Legend: N rows, M generated rows, R rows made by word rules, C classes.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from etils import epath
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from gd_jax import artefacts
-from gd_jax.data import batches, logits, texts
+from gd_jax.data import batches, logits, rules, texts, vocabulary
 from gd_jax.errors import UserError
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
@@ -32,6 +33,8 @@ class StudentRows:
     heldout: Labelled rows that only select.
     generated: Texts, in the order of their ids.
     generated_logits: The teacher's, of those.
+    made: Texts made by word rules; none unless asked for.
+    made_logits: The teacher's, of those.
   """
 
   num_classes: int
@@ -40,10 +43,12 @@ class StudentRows:
   heldout: list[dict[str, Any]]
   generated: list[str]
   generated_logits: Float[np.ndarray, "M C"]
+  made: list[str]
+  made_logits: Float[np.ndarray, "R C"]
 
   @property
   def texts(self) -> list[str]:
-    """All of them."""
+    """All but those made by rules, whose words are the labelled texts'."""
     return [row["text"] for row in (*self.train, *self.heldout)] + [
       *self.generated
     ]
@@ -51,18 +56,22 @@ class StudentRows:
   def encoded(self, encode: Encode) -> tuple[Arrays, Arrays]:
     """(store, heldout) as `distill_loop.fit` reads them.
 
-    In the store a generated row's label is the teacher's choice.
+    The store holds labelled rows, then generated ones, then those made by
+    rules; a row without a label has the teacher's choice. A rules' row that
+    became longer than all others is cut: their arrays are the same with it or
+    without.
     """
     rows = encode(self.texts)
+    made = rules.encode(self.made, encode, mask_id=vocabulary.UNK_ID)
+    width = max(map(len, rows))
     n, h = len(self.train), len(self.heldout)
-    label = [row["label"] for row in self.train]
+    unlabelled = np.concatenate([self.generated_logits, self.made_logits])
+    label = np.array([row["label"] for row in self.train])
     store = batches.from_rows(
-      rows[:n] + rows[n + h :],
-      label=np.concatenate(
-        [np.array(label), self.generated_logits.argmax(axis=1)]
-      ).astype(np.int32),
-      teacher_logits=np.concatenate([self.train_logits, self.generated_logits]),
-      labelled=np.arange(n + len(self.generated)) < n,
+      rows[:n] + rows[n + h :] + [row[:width] for row in made],
+      label=np.concatenate([label, unlabelled.argmax(axis=1)]).astype(np.int32),
+      teacher_logits=np.concatenate([self.train_logits, unlabelled]),
+      labelled=np.arange(n + len(unlabelled)) < n,
     )
     heldout = batches.from_rows(
       rows[n : n + h],
@@ -71,12 +80,23 @@ class StudentRows:
     return store, heldout
 
 
-def read(workdir: epath.Path, *, num_texts: int | None) -> StudentRows:
+def read(
+  workdir: epath.Path,
+  *,
+  num_texts: int | None,
+  min_confidence: float | None = None,
+  balance: float | None = None,
+  with_rules: bool = False,
+) -> StudentRows:
   """Joins data/, corpus/ and soft_labels/ by row id.
 
   Args:
     workdir: Where they lie.
     num_texts: Take generated rows with ids below this alone; None: all.
+    min_confidence: As for `select`.
+    balance: As for `select`.
+    with_rules: Read texts made by word rules, too: as many as there are
+      generated ones before any selection, and selected like them.
 
   Raises:
     UserError: A file is missing or damaged, or a row has no soft label.
@@ -98,14 +118,66 @@ def read(workdir: epath.Path, *, num_texts: int | None) -> StudentRows:
     generated_logits = _joined(
       kept, *logits.load_corpus_logits(folder), kind="generated"
     )
+  made, made_logits = [], generated_logits[:0]
+  if with_rules:
+    made, made_logits = _read_made(folder, num_texts=len(kept))
+
+  def selected(rows, values):
+    chosen = select(values, min_confidence=min_confidence, balance=balance)
+    return [rows[i]["text"] for i in chosen], values[chosen]
+
+  generated, generated_logits = selected(kept, generated_logits)
+  made, made_logits = selected(made, made_logits)
   return StudentRows(
     num_classes=num_classes,
     train=train,
     train_logits=train_logits,
     heldout=[row for row in labelled if row["split"] == "heldout"],
-    generated=[row["text"] for row in kept],
+    generated=generated,
     generated_logits=generated_logits,
+    made=made,
+    made_logits=made_logits,
   )
+
+
+def select(
+  values: Float[np.ndarray, "M C"],
+  *,
+  min_confidence: float | None,
+  balance: float | None,
+) -> Int[np.ndarray, " K"]:
+  """Which unlabelled rows the students see, by what the teacher says of them.
+
+  Args:
+    values: The teacher's logits.
+    min_confidence: The least probability of its most likely class; None: any.
+    balance: The most rows of one class, as a multiple of an equal share of
+      those left by then; the first ones stay. None: as they come.
+  """
+  shifted = np.exp(values - values.max(axis=1, keepdims=True))
+  probability = 1 / shifted.sum(axis=1)
+  keep = np.ones(len(values), bool)
+  if min_confidence is not None:
+    keep = probability >= min_confidence
+  if balance is not None:
+    num_classes = values.shape[1]
+    most = math.ceil(balance * keep.sum() / num_classes)
+    chosen = values.argmax(axis=1)
+    for c in range(num_classes):
+      keep[np.flatnonzero(keep & (chosen == c))[most:]] = False
+  return np.flatnonzero(keep)
+
+
+def _read_made(folder: epath.Path, *, num_texts: int):
+  """(rows, logits) of the first texts made by word rules."""
+  if not (folder / rules.TEXTS).exists():
+    raise UserError(
+      "the arm rules_kd needs texts made by word rules: run again with "
+      "--config.soft_labels.rules=1 --redo=soft_labels"
+    )
+  made = artefacts.read_jsonl(folder / rules.TEXTS)[:num_texts]
+  found = logits.load_logits(folder / rules.LOGITS)
+  return made, _joined(made, *found, kind="rule-made")
 
 
 def _joined(rows, row_id, values, *, kind: str) -> Float[np.ndarray, "N C"]:

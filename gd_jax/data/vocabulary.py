@@ -11,6 +11,7 @@ import collections
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -28,7 +29,7 @@ _NOTE, _EMBEDDINGS = "vocabulary.json", "embeddings.safetensors"
 
 
 def prune(
-  teacher: Tokenizer, texts: Iterable[str], *, vocab_size: int
+  teacher: Tokenizer, texts: Iterable[str], *, vocab_size: int | None
 ) -> tuple[Tokenizer, list[int]]:
   """The student's tokenizer, made from the teacher's.
 
@@ -41,7 +42,8 @@ def prune(
   Args:
     teacher: A WordPiece tokenizer.
     texts: What the student will be trained on.
-    vocab_size: The most pieces; fewer where `texts` hold fewer.
+    vocab_size: The most pieces; fewer where `texts` hold fewer. None: all of
+      the teacher's, in its order.
 
   Returns:
     (tokenizer, teacher_ids): teacher_ids[i] is the teacher's id of the
@@ -59,28 +61,14 @@ def prune(
       f"tokenizer is {kind}: choose another BERT as config.teacher.init"
     )
   vocabulary: dict[str, int] = parts["model"]["vocab"]
-  prefix = parts["model"]["continuing_subword_prefix"]
   unknown = parts["model"]["unk_token"]
-  special = {token["content"] for token in parts["added_tokens"]} | {PAD, UNK}
-  counts = count_pieces(teacher, texts)
-  characters = [
-    piece
-    for piece in vocabulary
-    if len(piece.removeprefix(prefix)) == 1 and piece not in special
-  ]
-  room = vocab_size - 2 - len(characters)
-  if room < 0:
-    raise UserError(
-      f"config.students.vocab_size is {vocab_size}, but the teacher's single "
-      f"characters alone are {len(characters) + 2}: raise it to at least that"
+  if vocab_size is None:
+    chosen = [piece for piece in vocabulary if piece not in (PAD, unknown)]
+    chosen.sort(key=lambda piece: vocabulary[piece])
+  else:
+    chosen = _most_frequent(
+      parts, count_pieces(teacher, texts), vocab_size=vocab_size
     )
-  known = {*characters, *special, unknown}
-  names = {number: piece for piece, number in vocabulary.items()}
-  words = [
-    names[number] for number in counts if names.get(number, PAD) not in known
-  ]
-  chosen = [*characters, *words[:room]]
-  chosen.sort(key=lambda piece: (-counts[vocabulary[piece]], vocabulary[piece]))
   pieces = [PAD, UNK, *chosen]
   parts["model"]["vocab"] = {piece: i for i, piece in enumerate(pieces)}
   parts["model"]["unk_token"] = UNK
@@ -96,6 +84,34 @@ def prune(
     *(vocabulary[piece] for piece in chosen),
   ]
   return Tokenizer.from_str(json.dumps(parts)), teacher_ids
+
+
+def _most_frequent(
+  parts: dict[str, Any], counts: collections.Counter[int], *, vocab_size: int
+) -> list[str]:
+  """All characters, and other pieces in the order of `counts`, then by id."""
+  vocabulary: dict[str, int] = parts["model"]["vocab"]
+  prefix = parts["model"]["continuing_subword_prefix"]
+  special = {token["content"] for token in parts["added_tokens"]} | {PAD, UNK}
+  characters = [
+    piece
+    for piece in vocabulary
+    if len(piece.removeprefix(prefix)) == 1 and piece not in special
+  ]
+  room = vocab_size - 2 - len(characters)
+  if room < 0:
+    raise UserError(
+      f"config.students.vocab_size is {vocab_size}, but the teacher's single "
+      f"characters alone are {len(characters) + 2}: raise it to at least that"
+    )
+  known = {*characters, *special, parts["model"]["unk_token"]}
+  names = {number: piece for piece, number in vocabulary.items()}
+  words = [
+    names[number] for number in counts if names.get(number, PAD) not in known
+  ]
+  chosen = [*characters, *words[:room]]
+  chosen.sort(key=lambda piece: (-counts[vocabulary[piece]], vocabulary[piece]))
+  return chosen
 
 
 def count_pieces(

@@ -1,6 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The student of Tang et al. (2019): one bidirectional LSTM, to be compared with.
+"""The student of Tang et al. (2019), a BiLSTM, to be compared with.
 
 Legend: B batch, L length, H state of one direction, G its four gates, C
 classes.

@@ -3,7 +3,8 @@
 """teacher/ and corpus/ -> soft_labels/: the teacher's logits on every text.
 
 Shard by shard; a shard whose rows and teacher are the same as when it was
-written is kept, so that a corpus that grew costs only its new rows.
+written is kept, so that a corpus that grew costs only its new rows. Texts made
+by word rules, where they are asked for, are made here and labelled alike.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from etils import epath
 from ml_collections import config_dict
 
 from gd_jax import artefacts, checkpoints, devices, signals
-from gd_jax.data import batches, logits, texts, tokenizers
+from gd_jax.data import batches, logits, rules, texts, tokenizers
 from gd_jax.models import families
 from gd_jax.progress import Progress
 from gd_jax.training import metrics, predict
 
 NAME = "soft_labels"
+_TOKENS_PER_WORD = 1.4
 
 
 def run(
@@ -40,35 +42,70 @@ def run(
   labelled = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
   shards = list(_shards(workdir / "corpus"))
   num_kept = sum(len(rows) for _, rows in shards)
-  progress.say(
-    f"soft_labels: the teacher reads {len(labelled):,} labelled and"
-    f" {num_kept:,} generated texts"
+  made = _make_by_rules(config, folder, labelled, num_kept=num_kept)
+  label, num_working = _make_labeller(
+    config, workdir, num_classes=len(task["labels"])
   )
-  label = _make_labeller(config, workdir, num_classes=len(task["labels"]))
+  everything = [labelled, *(rows for _, rows in shards), made]
+  words = sum(len(row["text"].split()) for rows in everything for row in rows)
+  operations = 2 * _TOKENS_PER_WORD * words * num_working
+  progress.say(
+    f"soft_labels: the teacher reads {len(labelled):,} labelled,"
+    f" {num_kept:,} generated and {len(made):,} rule-made texts;"
+    f" {devices.about(operations)}"
+  )
   teacher = artefacts.read_json(workdir / "teacher/params.json")["digest"]
   files = [(logits.LABELLED, labelled)]
   files += [(logits.shard_name(index), rows) for index, rows in shards]
+  if made:
+    files.append((rules.LOGITS, made))
   _drop_others(folder, {name for name, _ in files})
   computed = 0
-  with progress.bar(NAME, len(labelled) + num_kept) as bar:
+  total = len(labelled) + num_kept + len(made)
+  with progress.bar(NAME, total) as bar:
     for name, rows in files:
       meta = {"source": _source(rows, teacher)}
       if logits.load_meta(folder / name) == meta:
         bar.advance(len(rows))
         continue
       row_id = np.array([row["row_id"] for row in rows], np.int64)
-      values = label([row["text"] for row in rows], bar)
+      values = label(rows, bar, masked=name == rules.LOGITS)
       logits.save_logits(folder / name, row_id, values, **meta)
       computed += len(rows)
       signals.check()
   artefacts.write_json(
     folder / "agreement.json", _agreement(folder, labelled, task["labels"])
   )
-  return {"labelled_rows": len(labelled), "corpus_rows": num_kept}
+  return {
+    "labelled_rows": len(labelled),
+    "corpus_rows": num_kept,
+    "rule_rows": len(made),
+  }
+
+
+def _make_by_rules(
+  config, folder: epath.Path, labelled, *, num_kept: int
+) -> list[dict[str, Any]]:
+  """Texts made from the rows to train on, written to their file."""
+  path, share = folder / rules.TEXTS, config.soft_labels.rules
+  if share is None:
+    path.unlink(missing_ok=True)
+    return []
+  made = rules.make(
+    [row["text"] for row in labelled if row["split"] == "train"],
+    num_texts=round(share * num_kept),
+    seed=config.seed,
+  )
+  rows = [{"row_id": i, "text": text} for i, text in enumerate(made)]
+  artefacts.write_jsonl(path, rows)
+  return rows
 
 
 def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
-  """label(texts, bar) -> logits [N C], in the texts' order."""
+  """(label, how many of the teacher's parameters work on each token).
+
+  label(rows, bar, masked=) -> logits [N C], in the rows' order.
+  """
   mesh = devices.mesh()
   folder = workdir / "teacher"
   module = families.build(artefacts.read_json(folder / "model.json"))
@@ -78,21 +115,26 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
   tokenizer = tokenizers.load(folder)
   label_step = predict.make_label_step(module, mesh)
 
-  def label(row_texts, bar):
-    rows = tokenizers.encode_for_teacher(
-      tokenizer, row_texts, max_tokens=config.data.max_tokens
+  def label(rows, bar, *, masked: bool):
+    encode = tokenizers.encode_for_teacher
+    if masked:
+      encode = rules.encode_for_teacher
+    ids = encode(
+      tokenizer,
+      [row["text"] for row in rows],
+      max_tokens=config.data.max_tokens,
     )
     return predict.predict_logits(
       label_step,
       params,
-      batches.from_rows(rows),
+      batches.from_rows(ids),
       num_classes=num_classes,
       batch_size=config.soft_labels.batch_size,
       mesh=mesh,
       bar=bar,
     )
 
-  return label
+  return label, predict.count_working(params)
 
 
 def _shards(corpus: epath.Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:
@@ -109,10 +151,10 @@ def _source(rows: list[dict[str, Any]], teacher: str) -> str:
 
 
 def _drop_others(folder: epath.Path, names: set[str]) -> None:
-  """Removes shards of a corpus that has fewer by now."""
-  for path in folder.glob("corpus-*.safetensors"):
+  """Removes shards of a corpus that has fewer by now, and unasked-for rules."""
+  for path in [*folder.glob("corpus-*.safetensors"), folder / rules.LOGITS]:
     if path.name not in names:
-      path.unlink()
+      path.unlink(missing_ok=True)
 
 
 def _agreement(folder: epath.Path, labelled, names) -> dict[str, Any]:

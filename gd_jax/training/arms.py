@@ -15,11 +15,13 @@ class Arm:
     generated: Whether it sees generated rows.
     labelled_hard: On labelled rows; None: config.students.hard_weight.
     generated_hard: On generated rows.
+    rules: Whether texts made by word rules take the place of generated ones.
   """
 
   generated: bool
   labelled_hard: float | None
   generated_hard: float = 0.0
+  rules: bool = False
 
   def knobs(
     self,
@@ -40,10 +42,12 @@ class Arm:
     )
 
 
-# gd differs from kd by generated rows, gd_hard from gd by their targets.
+# gd differs from kd by generated rows; gd_hard from gd by their targets, and
+# rules_kd by where the texts come from.
 ARMS = {
   "gold": Arm(generated=False, labelled_hard=1.0),
   "kd": Arm(generated=False, labelled_hard=None),
+  "rules_kd": Arm(generated=True, labelled_hard=None, rules=True),
   "gd_hard": Arm(generated=True, labelled_hard=None, generated_hard=1.0),
   "gd": Arm(generated=True, labelled_hard=None),
 }

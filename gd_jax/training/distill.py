@@ -19,7 +19,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from gd_jax.models import families
-from gd_jax.training import losses, optim
+from gd_jax.training import losses, mixing, optim
 from gd_jax.training import step as step_lib
 
 LOSSES = ("kl", "mse")
@@ -60,27 +60,44 @@ class Settings:
   loss: str  # One of LOSSES.
   eval_every_steps: int
   patience: int | None  # Evaluations without a better one; None: no limit.
+  mix: float | None = None  # Pairs are mixed by Beta(mix, mix); None: not.
 
 
-def make_loss(module, *, loss: str) -> step_lib.LossFn:
+def make_loss(
+  module, *, loss: str, mix: float | None = None
+) -> step_lib.LossFn:
   """loss_fn on a batch that also holds "labelled" [B] bool and "knobs".
 
   The loss is the weighted mean over rows; its parts are metrics of their own.
+  Under `mix` it is that of mixed pairs, and accuracy is of a pair's own row.
   """
   if loss not in LOSSES:
     raise ValueError(f"loss is one of {LOSSES}, not {loss!r}")
 
   def loss_fn(params, batch, rng):
     knobs, labelled, label = batch["knobs"], batch["labelled"], batch["label"]
-    logits = module.apply(
-      {"params": params},
-      batch["tokens"],
-      batch["mask"],
-      deterministic=False,
-      rngs={"dropout": rng},
-    )
-    hard = losses.cross_entropy(logits, label)
+    tokens, mask = batch["tokens"], batch["mask"]
     teacher = batch["teacher_logits"]
+    if mix is None:
+      logits = module.apply(
+        {"params": params},
+        tokens,
+        mask,
+        deterministic=False,
+        rngs={"dropout": rng},
+      )
+      hard = losses.cross_entropy(logits, label)
+    else:
+      share, partner = mixing.draw(
+        jax.random.fold_in(rng, 1), labelled, alpha=mix
+      )
+      logits = mixing.apply(
+        module, params, tokens, mask, share=share, partner=partner, rng=rng
+      )
+      own = losses.cross_entropy(logits, label)
+      other = losses.cross_entropy(logits, label[partner])
+      hard = share * own + (1 - share) * other
+      teacher = mixing.mixed(teacher, share, partner)
     if loss == "kl":
       soft = losses.kl(logits, teacher, temperature=knobs.temperature)
     else:
@@ -109,7 +126,7 @@ def make_student_step(module, settings: Settings) -> Callable:
   The learning rate is traced like every other knob: the optimizer is made
   inside of the step and keeps none of it in its state.
   """
-  loss_fn = make_loss(module, loss=settings.loss)
+  loss_fn = make_loss(module, loss=settings.loss, mix=settings.mix)
 
   def student_step(state, store, rows, knobs, rng, length):
     tokens = store["tokens"][rows, :length]

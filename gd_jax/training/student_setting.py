@@ -84,7 +84,7 @@ class Setting:
       "family": c.model,
       "vocab_size": self.vocabulary.tokenizer.get_vocab_size(),
       "num_classes": self.rows.num_classes,
-      **{field: c[field] for field in _MODEL_FIELDS[c.model]},
+      **model_fields(c, c.model),
     }
 
   def _unlabelled(self, arm: str) -> tuple[int, int]:
@@ -151,6 +151,11 @@ class Setting:
       rng=rngs.stream(self.run_seed, "students", recipe.seed),
     )
     return student_folder.Trial(recipe, learning_rate, student)
+
+
+def model_fields(c: Any, model: str) -> dict[str, Any]:
+  """The sizes that `model` takes from config.students."""
+  return {field: c[field] for field in _MODEL_FIELDS[model]}
 
 
 def words(c: Any) -> tuple[int | None, int, str]:

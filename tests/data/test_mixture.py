@@ -41,6 +41,17 @@ def test_each_batch_mixes_labelled_and_generated_rows(lengths):
   assert rows.max() == LABELLED + 99
 
 
+# Dies if: an arm with texts of its own sees those of another.
+def test_rows_beside_the_labelled_ones_may_lie_further_on(lengths):
+  rows = seen(
+    make(num_generated=100, first_generated=LABELLED + 200),
+    lengths,
+    windows=20,
+  )
+  others = rows[rows >= LABELLED]
+  assert (others.min(), others.max()) == (LABELLED + 200, LABELLED + 299)
+
+
 # Dies if: dealing rows out by length drops or repeats any of them.
 def test_every_row_is_visited_once_an_epoch(lengths):
   n = WINDOW_STEPS * BATCH

@@ -51,6 +51,17 @@ def test_the_most_frequent_pieces_stay(teacher):
     assert teacher.token_to_id(piece) == teacher_ids[number]
 
 
+# Dies if: a piece is left out, or [PAD] and [UNK] are not where students look.
+def test_all_of_the_teachers_pieces(teacher):
+  made, teacher_ids = vocabulary.prune(teacher, TEXTS, vocab_size=None)
+  assert made.get_vocab_size() == teacher.get_vocab_size()
+  assert sorted(teacher_ids) == list(range(teacher.get_vocab_size()))
+  ids = vocabulary.encode(made, ["The kettle leaks! ☃"], max_tokens=9)[0]
+  expected = teacher.encode("The kettle leaks! ☃", add_special_tokens=False).ids
+  assert [teacher_ids[i] for i in ids] == expected
+  assert ids[-1] == vocabulary.UNK_ID
+
+
 def test_pieces_that_never_occur_are_left_out(teacher):
   made, _ = vocabulary.prune(teacher, TEXTS, vocab_size=10_000)
   assert made.get_vocab_size() == ROOM + len(

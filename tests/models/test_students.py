@@ -16,9 +16,7 @@ _STUDENTS = {
   "blend_cnn": blend_cnn.BlendCnn(
     40, 3, embed_width=12, num_filters=16, num_layers=3, hidden_width=8
   ),
-  "bilstm": bilstm.BiLstm(
-    40, 3, embed_width=12, state_width=8, hidden_width=8
-  ),
+  "bilstm": bilstm.BiLstm(40, 3, embed_width=12, state_width=8, hidden_width=8),
 }
 _CONVOLVING = ("blend_cnn", "kim_cnn", "res_cnn")
 
@@ -196,9 +194,7 @@ def test_defaults_are_300_times_below_bert_large(module, expected):
     (bilstm.BiLstm(8000, 4), 8000 * 300, 2 * 270_600 + 60_200 + 804),
   ],
 )
-def test_earlier_students_are_as_large_as_they_were(
-  module, embeddings, others
-):
+def test_earlier_students_are_as_large_as_they_were(module, embeddings, others):
   # Dies if: a layer is missing, or of another width than it was.
   shapes = jax.eval_shape(
     lambda: families.init_params(module, jax.random.key(0))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gd_jax import artefacts, checkpoints, rngs, signals
-from gd_jax.data import logits, texts, tokenizers
+from gd_jax.data import logits, rules, texts, tokenizers
 from gd_jax.models import bert, families, pretrained
 from gd_jax.phases import soft_labels
 
@@ -60,7 +60,11 @@ def _one_by_one(workdir, row_texts):
 def test_every_row_gets_its_own_logits(labelled, config, progress):
   # Dies if: rows come back sorted by length, or removed rows are labelled.
   counts = soft_labels.run(config, labelled, progress)
-  assert counts == {"labelled_rows": 36, "corpus_rows": 5}
+  assert counts == {
+    "labelled_rows": 36,
+    "corpus_rows": 5,
+    "rule_rows": 0,
+  }
   folder = labelled / "soft_labels"
   kept = texts.read_kept(labelled / "corpus")
   row_id, values = logits.load_corpus_logits(folder)
@@ -132,6 +136,34 @@ def test_goes_on_after_a_stop(labelled, config, progress, stop_after):
   }
   soft_labels.run(config, labelled, progress)
   assert {p.name: p.read_bytes() for p in folder.iterdir()} == expected
+
+
+# Dies if: rules read held-out rows, a mask is plain text to the teacher, rows
+# and logits part ways, or what was made stays when it isn't asked for.
+def test_texts_made_by_rules_are_labelled_alike(labelled, config, progress):
+  with config.unlocked():
+    config.soft_labels.rules = 4.0
+  assert soft_labels.run(config, labelled, progress)["rule_rows"] == 20
+  folder = labelled / "soft_labels"
+  made = artefacts.read_jsonl(folder / rules.TEXTS)
+  rows = artefacts.read_jsonl(labelled / "data/labelled.jsonl")
+  train = [row["text"] for row in rows if row["split"] == "train"]
+  expected = rules.make(train, num_texts=20, seed=config.seed)
+  assert [row["text"] for row in made] == expected
+  row_id, values = logits.load_logits(folder / rules.LOGITS)
+  assert row_id.tolist() == [row["row_id"] for row in made] == [*range(20)]
+  plain = [i for i, text in enumerate(expected) if rules.MASK not in text]
+  alone = _one_by_one(labelled, [expected[i] for i in plain])
+  np.testing.assert_allclose(values[plain], alone, atol=1e-5)
+  assert plain and len(plain) < 20
+  before = _stamps(folder)
+  soft_labels.run(config, labelled, progress)
+  assert _stamps(folder) == before
+  with config.unlocked():
+    config.soft_labels.rules = None
+  soft_labels.run(config, labelled, progress)
+  assert not (folder / rules.TEXTS).exists()
+  assert not (folder / rules.LOGITS).exists()
 
 
 def test_agreement(labelled, config, progress):

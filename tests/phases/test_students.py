@@ -10,7 +10,14 @@ from tokenizers import Tokenizer
 
 from configs import common
 from gd_jax import artefacts, checkpoints, signals
-from gd_jax.data import batches, logits, texts, tokenizers, vocabulary
+from gd_jax.data import (
+  batches,
+  logits,
+  rules,
+  texts,
+  tokenizers,
+  vocabulary,
+)
 from gd_jax.errors import UserError
 from gd_jax.models import families, pretrained
 from gd_jax.phases import students
@@ -68,6 +75,17 @@ def upstream(tmp_path_factory, tiny_bert) -> pathlib.Path:
     workdir / "soft_labels" / logits.shard_name(0),
     np.array(kept),
     3.0 * np.eye(2)[drawn_label[kept]],
+  )
+  train = [row["text"] for row in labelled if row["split"] == "train"]
+  made = rules.make(train, num_texts=40, seed=0)
+  artefacts.write_jsonl(
+    workdir / "soft_labels" / rules.TEXTS,
+    [{"row_id": i, "text": text} for i, text in enumerate(made)],
+  )
+  logits.save_logits(
+    workdir / "soft_labels" / rules.LOGITS,
+    np.arange(40),
+    np.random.default_rng(2).normal(size=(40, 2)),
   )
   config, params = pretrained.load_bert(tiny_bert)
   del config
@@ -309,7 +327,10 @@ def test_divergence_is_said(workdir, progress):
   ("changes", "message"),
   [
     ({"arms": ("gold", "tfdif")}, "arms: 'tfdif'.*did you mean 'tfidf'"),
-    ({"model": "resnet"}, "model: 'resnet' is none of kim_cnn, res_cnn"),
+    ({"model": "resnet"}, "model: 'resnet' is none of bilstm, blend_cnn, kim"),
+    ({"mix": 0.0}, "mix is 0.0"),
+    ({"min_confidence": 1.0}, "min_confidence is a probability"),
+    ({"balance": 0.5}, "balance is 0.5"),
     ({"loss": "l1"}, "loss: 'l1'"),
     ({"mode": "scan"}, "mode: 'scan'"),
     ({"embeddings": "bert"}, "embeddings: 'bert'"),
@@ -321,6 +342,73 @@ def test_divergence_is_said(workdir, progress):
 def test_bad_fields_are_said(changes, message, workdir, progress):
   with pytest.raises(UserError, match=message):
     students.run(make_config(**changes), workdir, progress)
+
+
+# Dies if: rules_kd sees generated texts, or gd is another for its being there.
+def test_rules_take_the_place_of_generated_texts(finished, workdir, progress):
+  config = make_config(arms=("kd", "rules_kd", "gd"))
+  counts = students.run(config, workdir, progress)
+  assert counts["generated_rows"] == counts["rule_rows"] == 28
+  found, without = digests(workdir), digests(finished[0])
+  assert len(set(found.values())) == 3
+  assert found["gd/0"] == without["gd/0"]
+  assert found["kd/0"] == without["kd/0"]
+  summary = artefacts.read_json(workdir / "students/rules_kd/0/summary.json")
+  assert summary["generated_rows"] == 28
+
+
+def test_rules_that_were_not_made_are_asked_for(workdir, progress):
+  folder = pathlib.Path(workdir / "soft_labels")
+  source = folder.resolve()
+  folder.unlink()
+  folder.mkdir()
+  for path in source.iterdir():
+    if path.name != rules.TEXTS:
+      (folder / path.name).symlink_to(path)
+  with pytest.raises(UserError, match="soft_labels.rules=1 "):
+    students.run(make_config(arms=("rules_kd",)), workdir, progress)
+
+
+# Dies if: an earlier work's student gets our vocabulary or our vectors.
+def test_blend_cnn_has_all_word_pieces_and_its_own_vectors(
+  workdir, progress, tiny_bert
+):
+  config = make_config(arms=("gd",), model="blend_cnn", total_steps=3)
+  students.run(config, workdir, progress)
+  folder = workdir / "students"
+  pieces = tokenizers.load(tiny_bert).get_vocab_size()
+  assert tokenizers.load(folder).get_vocab_size() == pieces
+  assert not (folder / "embeddings.safetensors").exists()
+  spec = artefacts.read_json(folder / "gd/0/model.json")
+  assert spec["family"] == "blend_cnn"
+  assert (spec["vocab_size"], spec["embed_width"]) == (pieces, 100)
+  summary = artefacts.read_json(folder / "gd/0/summary.json")
+  small = summary["params_without_embeddings"]
+  assert summary["params_total"] == small + 100 * pieces
+
+
+@pytest.mark.slow
+def test_the_bilstm_trains(workdir, progress):
+  config = make_config(
+    arms=("gd",), model="bilstm", embeddings="random", total_steps=3
+  )
+  students.run(config, workdir, progress)
+  spec = artefacts.read_json(workdir / "students/gd/0/model.json")
+  assert (spec["family"], spec["embed_width"]) == ("bilstm", 300)
+
+
+# Dies if: a field is not passed on to what reads it.
+@pytest.mark.parametrize(
+  ("changes", "rows"),
+  [({"mix": 0.4}, 28), ({"min_confidence": 0.97}, 0), ({"balance": 1.0}, None)],
+)
+def test_options_reach_the_students(changes, rows, finished, workdir, progress):
+  counts = students.run(make_config(arms=("gd",), **changes), workdir, progress)
+  if rows is None:
+    assert 14 <= counts["generated_rows"] < 28
+  else:
+    assert counts["generated_rows"] == rows
+  assert digests(workdir)["gd/0"] != digests(finished[0])["gd/0"]
 
 
 def test_a_missing_soft_label_is_said(workdir, progress):
