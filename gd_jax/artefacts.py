@@ -28,10 +28,15 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 STARTED = "started.json"
 
-# Files whose bytes depend on the clock, and Orbax folders, whose metadata do
-# too: `params.json` holds the digest of the arrays in `params/`.
+# Files whose bytes depend on the clock or on what was asked for when, and
+# Orbax folders, whose metadata do too: `params.json` holds the digest of the
+# arrays in `params/`.
 _PROOFS = frozenset({MANIFEST, STARTED, journal.WRITTEN})
-_VOLATILE_FILES = _PROOFS | {"metrics.jsonl", "timing.json"}
+_VOLATILE_FILES = _PROOFS | {
+  "metrics.jsonl",
+  "timing.json",
+  "groups.json",
+}
 _VOLATILE_FOLDERS = frozenset({"params", "resume", "tensorboard"})
 _PACKAGES = (
   "jax",

@@ -205,17 +205,20 @@ def _groups(
   done = {
     name for name, recipe in recipes.items() if recipe.is_done(setting.folder)
   }
-  note = setting.folder / _UNFINISHED / _GROUPS
+  ready = {name for name, trial in trials.items() if trial.recipe.name in done}
+  note = setting.folder / _GROUPS
   groups = side_by_side.groups(
     list(trials),
-    {name for name, trial in trials.items() if trial.recipe.name in done},
+    ready,
     together=together,
     earlier=artefacts.read_json(note) if note.exists() else [],
   )
-  if groups:
-    note.parent.mkdir(exist_ok=True)
-    artefacts.write_json(note, groups)
-  return [[trials[name] for name in group] for group in groups], done
+  artefacts.write_json(note, groups)
+  return [
+    [trials[name] for name in group]
+    for group in groups
+    if not ready.issuperset(group)
+  ], done
 
 
 def _train_group(

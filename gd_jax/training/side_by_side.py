@@ -43,16 +43,16 @@ def groups(
 
   The last bits of a student may depend on its neighbours, and the result must
   not depend on where a run was killed: a group that an earlier run began stays
-  as it is, and is trained whole as long as any of it is missing.
+  as it is, and is trained whole whenever any of it is missing.
 
   Args:
     names: Of all trainings that are wanted, in order.
     done: Those that need no training.
     together: One program for all, or one for each.
-    earlier: The groups of an unfinished run.
+    earlier: The groups of the runs before.
 
   Returns:
-    The groups that are to be trained, none where all is done.
+    Those that stay, and new ones of what is neither done nor in one of them.
   """
   wanted = {*names}
   found = [[*group] for group in earlier if wanted.issuperset(group)]
@@ -60,7 +60,7 @@ def groups(
   new = [name for name in names if name not in grouped and name not in done]
   if new:
     found += [new] if together else [[name] for name in new]
-  return [group for group in found if not {*done}.issuperset(group)]
+  return found
 
 
 def run_jobs(

@@ -24,7 +24,7 @@ LONG = ("teacher", "generator", "corpus", "soft_labels", "students")
 PHASES = ("data", *LONG, "report")
 _POLL_SECONDS = 0.02
 # Files that hold times or Orbax's own notes: `artefacts` says so, too.
-_VOLATILE = {"manifest.json", "metrics.jsonl", "timing.json"}
+_VOLATILE = {"manifest.json", "metrics.jsonl", "timing.json", "groups.json"}
 _VOLATILE_FOLDERS = {"params", "tensorboard"}
 # Small models, and enough steps and shards for a kill to land between them.
 SETTINGS = {

@@ -160,6 +160,7 @@ def test_what_it_leaves(finished):
     "gd",
     "gd_hard",
     "gold",
+    "groups.json",
     "kd",
     "tfidf",
     "tokenizer.json",

@@ -87,7 +87,7 @@ def test_groups_do_not_depend_on_where_a_run_was_killed():
   assert first == [["a", "b", "c"]]
   again = side_by_side.groups(names, ["a"], together=True, earlier=first)
   assert again == first
-  assert side_by_side.groups(names, names, together=True, earlier=first) == []
+  assert side_by_side.groups(names, names, together=True) == []
 
 
 # Dies if: those that are done are trained again with every new arm.
