@@ -37,7 +37,7 @@ $(UV):
 	  { echo "pip is missing: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.installed: setup.py | $(UV)
-	$(UV) pip install --quiet --python $(BIN)/python -e .
+	$(UV) pip install --quiet --python $(BIN)/python -e ".[export]"
 	touch $@
 
 $(VENV)/.installed-test: setup.py | $(UV)

@@ -12,7 +12,10 @@ _HERE = pathlib.Path(__file__).parent
   r'__version__ = "(.+)"', (_HERE / "gd_jax" / "__init__.py").read_text()
 )
 
+_EXPORT = ["onnx>=1.18", "onnxruntime>=1.20"]
+
 _TEST = [
+  *_EXPORT,
   "basedpyright>=1.31",
   "beartype>=0.21",
   "hypothesis>=6.130",
@@ -36,6 +39,7 @@ setuptools.setup(
   package_data={
     "gd_jax": ["py.typed"],
     "gd_jax.data": ["quickstart/*"],
+    "gd_jax.export": ["web/*"],
     "gd_jax.reporting": ["*.html", "*.css"],
   },
   python_requires=">=3.11",
@@ -69,10 +73,17 @@ setuptools.setup(
     "tpu": ["jax[tpu]"],
     # The catalogue's own builders (`tfds:glue/sst2`) need TensorFlow.
     "catalog": ["tensorflow-cpu>=2.20"],
+    # ONNX files and the runtime that reads them without JAX.
+    "export": _EXPORT,
     "parity": ["torch>=2.6"],
     "test": _TEST,
   },
-  entry_points={"console_scripts": ["gd-jax = gd_jax.main:cli"]},
+  entry_points={
+    "console_scripts": [
+      "gd-jax = gd_jax.main:cli",
+      "gd-jax-predict = gd_jax.predict_files:cli",
+    ]
+  },
   classifiers=[
     "License :: OSI Approved :: Apache Software License",
     "Programming Language :: Python :: 3.11",

@@ -22,6 +22,7 @@ def get_config(task: str) -> config_dict.ConfigDict:
   config.soft_labels = _soft_labels()
   config.students = _students()
   config.report = _report()
+  config.export = _export()
   return config
 
 
@@ -186,6 +187,20 @@ def _report() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
   # Generated texts shown with the teacher's labels.
   c.examples = 12
+  return c
+
+
+def _export() -> config_dict.ConfigDict:
+  c = config_dict.ConfigDict()
+  # Which student leaves; None: gd, or what comes nearest to it.
+  c.arm = config_dict.placeholder(str)
+  # None: the arm's seed that did best on held-out rows.
+  c.seed = config_dict.placeholder(int)
+  # Besides safetensors: "onnx" and "int8" (both need the extra `export`),
+  # "stablehlo", "demo" (a page; 33 MB are fetched from npm, once).
+  c.formats = ("onnx", "int8", "stablehlo")
+  # The file onnxruntime-web-1.30.0.tgz for the demo; None: download it.
+  c.onnxruntime_web = config_dict.placeholder(str)
   return c
 
 

@@ -27,6 +27,7 @@ from gd_jax.errors import UserError
 from gd_jax.phases import (
   corpus,
   data,
+  export,
   generator,
   report,
   soft_labels,
@@ -133,6 +134,13 @@ PHASES = (
       "students",
     ),
     also=("task", "seed"),
+    derived=True,
+  ),
+  Phase(
+    "export",
+    export.run,
+    reads=("data", "students", "report"),
+    free=frozenset({"onnxruntime_web"}),
     derived=True,
   ),
 )

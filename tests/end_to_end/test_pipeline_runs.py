@@ -74,7 +74,7 @@ def test_one_command_makes_every_artefact(workdir):
 def test_the_same_command_again_does_nothing(workdir, flags):
   before = _fingerprints(workdir)
   done = run_command(*flags, f"--workdir={workdir}")
-  assert done.stderr.count("done already") == 7
+  assert done.stderr.count("done already") == 8
   assert _fingerprints(workdir) == before
 
 

@@ -1,0 +1,180 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""model_card.md: every figure in it is read from results.json."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gd_jax.reporting import arms, words
+
+_USE = """\
+import numpy as np, onnxruntime, tokenizers
+tokenizer = tokenizers.Tokenizer.from_file("tokenizer.json")
+session = onnxruntime.InferenceSession("model.onnx")
+ids = tokenizer.encode("{text}").ids[:{max_tokens}] or [{unknown}]
+logits, probabilities = session.run(None, {{"tokens": np.int32([ids])}})
+"""
+
+
+def render(
+  results: Mapping[str, Any],
+  config: Mapping[str, Any],
+  *,
+  heldout: Mapping[str, float],
+  sizes: Sequence[tuple[str, int]],
+) -> str:
+  """The card.
+
+  Args:
+    results: results.json of the run.
+    config: config.json of the export.
+    heldout: The student's scores on held-out rows; may be empty.
+    sizes: (file, bytes) of the models.
+  """
+  arm = results["arms"][config["arm"]]
+  blocks = [
+    f"# {_cell(results['task'])}: a text classifier of "
+    f"{words.short(arm['params_total'])} parameters",
+    _what_it_is(results, config, heldout),
+    "## Scores\n\n" + _scores(results),
+    "## Classes\n\n" + _classes(results),
+    "## Files\n\n" + _files(sizes),
+    '## Use\n\nWith `gd_jax`: `gd_jax.load(FOLDER)("a text")`. Without it, '
+    "by `onnxruntime`,\n`tokenizers` and `numpy` alone:\n\n```python\n"
+    + _USE.format(
+      text="a text", max_tokens=config["max_tokens"], unknown=config["unk_id"]
+    )
+    + "```",
+    "## Generated texts\n\n" + _corpus(results["corpus_health"]),
+    "## Limits\n\n" + _limits(results, config),
+    "## Origin and licences\n\n" + _origin(results),
+  ]
+  return "\n\n".join(blocks) + "\n"
+
+
+def _what_it_is(results, config, heldout) -> str:
+  chosen = (
+    f"best of its seeds on held-out labelled rows "
+    f"({words.percent(heldout['accuracy'])}% accuracy there)"
+    if heldout and config["chosen"]
+    else "chosen by name"
+    if not config["chosen"]
+    else "the first of its seeds, as no row was held out"
+  )
+  return (
+    f"Arm `{config['arm']}`, seed {config['seed']} "
+    f"({chosen}; test scores chose nothing). "
+    f"{arms.in_words(config['arm'])}\n\n"
+    f"Made by generation-distillation (arXiv 2002.00733) with gd_jax "
+    f"{config['gd_jax']}: a BERT was finetuned on "
+    f"{words.count(results['num_labelled'])} labelled texts, a language model "
+    f"finetuned on the same texts wrote "
+    f"{words.count(results['num_synthetic'])} more, and this "
+    f"`{config['model']['family']}` learned what the BERT says of them."
+  )
+
+
+def _scores(results) -> str:
+  rows = [
+    [
+      f"`{name}`",
+      words.spread(arm["accuracy"]),
+      words.spread(arm["macro_f1"]),
+      str(arm["num_seeds"]),
+      words.short(arm["params_total"]),
+    ]
+    for name, arm in (
+      (name, results["arms"][name]) for name in arms.in_order(results["arms"])
+    )
+  ]
+  head = ["arm", "accuracy, %", "macro F1, %", "seeds", "parameters"]
+  return (
+    f"On {words.count(results['num_evaluated'])} {results['evaluate_on']} "
+    f"texts. {results['spread']['std']}\n\n" + _table(head, rows)
+  )
+
+
+def _classes(results) -> str:
+  health = results["corpus_health"]
+  rows = [
+    [
+      _cell(label),
+      words.percent(health["labelled_class_share"][label]),
+      words.percent(health["class_share"][label]),
+    ]
+    for label in results["labels"]
+  ]
+  head = ["class", "labelled texts, %", "generated texts by the teacher, %"]
+  return _table(head, rows)
+
+
+def _files(sizes) -> str:
+  rows = [[f"`{name}`", f"{size:,}"] for name, size in sizes]
+  return (
+    _table(["model", "bytes"], rows)
+    + "\n\nTokens in ([texts, length], int32, 0 is padding), logits and "
+    "probabilities out.\n`sha256sum -c SHA256SUMS` checks every file."
+  )
+
+
+def _corpus(health) -> str:
+  kept, drawn = health["kept"], health["drawn"]
+  removed = ", ".join(
+    f"{words.count(number)} {reason.replace('_', ' ')}"
+    for reason, number in health["removed"].items()
+    if number
+  )
+  confidence = health["mean_confidence"]
+  return (
+    f"{words.count(drawn)} drawn, {words.count(kept)} kept"
+    f" (removed: {removed or 'none'}); the teacher's mean confidence on them "
+    f"is {'–' if confidence is None else words.percent(confidence) + '%'}."
+  )
+
+
+def _limits(results, config) -> str:
+  return (
+    f"- It always answers with one of its {results['num_classes']} classes, "
+    "also where none fits.\n"
+    f"- It reads the first {config['max_tokens']} word pieces of a text.\n"
+    "- It was measured on texts like its labelled ones and on no others, and "
+    "not for\n  bias between groups of people.\n"
+    "- Generated texts repeat, and may exaggerate, what the labelled ones and "
+    "the\n  language model hold."
+  )
+
+
+def _origin(results) -> str:
+  c = results["config"]
+  generator = (
+    "trained from scratch"
+    if c["generator"]["kind"] == "scratch"
+    else _model(c["generator"]["init"])
+  )
+  return (
+    "- Teacher, word pieces and initial embeddings: "
+    f"{_model(c['teacher']['init'])}.\n"
+    f"- Generator: {generator}.\n"
+    "- Labelled texts: by the terms of the data set, which are not known "
+    "here.\n"
+    "- gd_jax: Apache-2.0."
+  )
+
+
+def _model(name: str) -> str:
+  if name == "minilm":
+    return "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)"
+  # A folder's path says nothing to others, and too much about its owner.
+  name = name.rstrip("/").rsplit("/", 1)[-1]
+  return f"{_cell(name)} (by its own licence)"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+  lines = [head, ["---"] * len(head), *rows]
+  return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+  """A name as plain text in Markdown, on one line."""
+  shown = words.visible(text).replace("\n", " ")
+  return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in shown)

@@ -1,0 +1,174 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""An ONNX graph put together node by node, its weights float32 or int8.
+
+An int8 weight is stored as integers with one float32 scale for each row of a
+table, or each output of a layer, and multiplied out when it is used. The
+arithmetic stays float32: the file is a quarter as large, a layer's weights are
+multiplied out once, when a runtime loads them, and every runtime computes the
+same numbers, which integer arithmetic on different processors does not.
+
+Legend: B batch, L length, D width, C classes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int8
+
+from gd_jax.errors import UserError
+
+INSTALL = "pip install 'gd_jax[export]'"
+# Gelu came with opset 20. Runtimes from 2024 on read both.
+_OPSET, _IR = 20, 9
+
+
+def quantize(
+  array: Float[np.ndarray, "*S"], axes: int | tuple[int, ...]
+) -> tuple[Int8[np.ndarray, "*S"], Float[np.ndarray, "*R"]]:
+  """(integers -127..127, scales): array ≈ integers * scales.
+
+  Args:
+    array: Weights.
+    axes: That share a scale; they keep length 1 in `scales`.
+  """
+  largest = np.abs(array).max(axis=axes, keepdims=True)
+  scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+  return np.rint(array / scales).astype(np.int8), scales
+
+
+class Graph:
+  """Nodes and weights; every method adds some and returns the output's name."""
+
+  def __init__(self, *, int8: bool):
+    """Raises: UserError: onnx isn't installed."""
+    try:
+      import onnx
+    except ImportError as error:
+      raise UserError(
+        f"export: onnx is not installed: {INSTALL}, then give the same "
+        "command again; or leave it out with "
+        "--config.export.formats='(\"stablehlo\",)'"
+      ) from error
+    self._onnx = onnx
+    self._int8 = int8
+    self._nodes: list[Any] = []
+    self._weights: list[Any] = []
+
+  def op(self, kind: str, *inputs: str, name: str = "", **attributes) -> str:
+    """One node with one output."""
+    output = name or f"{kind.lower()}_{len(self._nodes)}"
+    self._nodes.append(
+      self._onnx.helper.make_node(kind, inputs, [output], **attributes)
+    )
+    return output
+
+  def constant(self, array: np.ndarray) -> str:
+    """A weight that is kept as it is."""
+    name = f"weight_{len(self._weights)}"
+    array = np.ascontiguousarray(array)
+    self._weights.append(self._onnx.numpy_helper.from_array(array, name))
+    return name
+
+  def weight(self, array: np.ndarray) -> str:
+    """A layer's kernel whose last axis is that of its outputs."""
+    if not self._int8:
+      return self.constant(array)
+    integers, scales = quantize(array, tuple(range(array.ndim - 1)))
+    return self._multiplied_out(self.constant(integers), self.constant(scales))
+
+  def embed(self, table: Float[np.ndarray, "V D"], tokens: str) -> str:
+    """The rows of `table` that `tokens` [B L] name: [B L D]."""
+    if not self._int8:
+      return self.op("Gather", self.constant(table), tokens)
+    integers, scales = quantize(table, 1)
+    return self._multiplied_out(
+      self.op("Gather", self.constant(integers), tokens),
+      self.op("Gather", self.constant(scales), tokens),
+    )
+
+  def _multiplied_out(self, integers: str, scales: str) -> str:
+    to = self._onnx.TensorProto.FLOAT
+    return self.op("Mul", self.op("Cast", integers, to=to), scales)
+
+  def dense(self, x: str, params: dict[str, np.ndarray], name: str = "") -> str:
+    """A fully connected layer over the last axis."""
+    y = self.op("MatMul", x, self.weight(params["kernel"]))
+    return self.op("Add", y, self.constant(params["bias"]), name=name)
+
+  def convolve(
+    self, x: str, params: dict[str, np.ndarray], real: str | None
+  ) -> str:
+    """A convolution [B L D] -> [B L O] that keeps the length.
+
+    Args:
+      x: Inputs.
+      params: "kernel" [W D O] and "bias".
+      real: 1 for tokens, 0 for padding [B L 1]; None: x is 0 there already.
+    """
+    kernel = params["kernel"]
+    width = len(kernel)
+    if real is not None:
+      x = self.op("Mul", x, real)
+    # ONNX wants channels first, in data [B D L] and in weights [O D W].
+    weight = self.op("Transpose", self.weight(kernel), perm=[2, 1, 0])
+    columns = self.op("Transpose", x, perm=[0, 2, 1])
+    before = (width - 1) // 2
+    y = self.op(
+      "Conv",
+      columns,
+      weight,
+      self.constant(params["bias"]),
+      kernel_shape=[width],
+      pads=[before, width - 1 - before],
+    )
+    return self.op("Transpose", y, perm=[0, 2, 1])
+
+  def layer_norm(
+    self, x: str, params: dict[str, np.ndarray], *, epsilon: float
+  ) -> str:
+    """Normalises the last axis."""
+    scale, bias = (self.constant(params[name]) for name in ("scale", "bias"))
+    return self.op("LayerNormalization", x, scale, bias, epsilon=epsilon)
+
+  def reduce(self, kind: str, x: str, axis: int, *, keep: bool = False) -> str:
+    """ReduceSum, ReduceMax, ... over one axis."""
+    axes = self.constant(np.array([axis], np.int64))
+    return self.op(f"Reduce{kind}", x, axes, keepdims=int(keep))
+
+  def number(self, value: float) -> str:
+    """A float32 scalar."""
+    return self.constant(np.array(value, np.float32))
+
+  def model(
+    self, name: str, *, num_classes: int, notes: Sequence[tuple[str, str]]
+  ) -> bytes:
+    """The whole model: "tokens" [B L] int32 -> "logits", "probabilities".
+
+    Args:
+      name: Of the graph.
+      num_classes: C.
+      notes: Metadata.
+    """
+    helper, types = self._onnx.helper, self._onnx.TensorProto
+    self.op("Softmax", "logits", name="probabilities", axis=-1)
+    graph = helper.make_graph(
+      self._nodes,
+      name,
+      [helper.make_tensor_value_info("tokens", types.INT32, ["B", "L"])],
+      [
+        helper.make_tensor_value_info(output, types.FLOAT, ["B", num_classes])
+        for output in ("logits", "probabilities")
+      ],
+      self._weights,
+    )
+    made = helper.make_model(
+      graph,
+      producer_name="gd_jax",
+      ir_version=_IR,
+      opset_imports=[helper.make_opsetid("", _OPSET)],
+    )
+    helper.set_model_props(made, dict(notes))
+    self._onnx.checker.check_model(made, full_check=True)
+    return made.SerializeToString(deterministic=True)
