@@ -72,6 +72,9 @@ def _teacher() -> config_dict.ConfigDict:
   c.evals = 10
   # Trainings from other seeds; the best on held-out rows is kept.
   c.restarts = 2
+  # So many of the best restarts label the texts together, by their mean logits;
+  # None: the best alone.
+  c.keep = config_dict.placeholder(int)
   return c
 
 

@@ -54,7 +54,10 @@ def run(
     f" {num_kept:,} generated and {len(made):,} rule-made texts;"
     f" {devices.about(operations)}"
   )
-  teacher = artefacts.read_json(workdir / "teacher/params.json")["digest"]
+  teacher = "+".join(
+    artefacts.read_json(member / "params.json")["digest"]
+    for member in _members(workdir / "teacher")
+  )
   files = [(logits.LABELLED, labelled)]
   files += [(logits.shard_name(index), rows) for index, rows in shards]
   if made:
@@ -104,14 +107,16 @@ def _make_by_rules(
 def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
   """(label, how many of the teacher's parameters work on each token).
 
-  label(rows, bar, masked=) -> logits [N C], in the rows' order.
+  label(rows, bar, masked=) -> logits [N C], in the rows' order: of several
+  teachers the mean.
   """
   mesh = devices.mesh()
   folder = workdir / "teacher"
   module = families.build(artefacts.read_json(folder / "model.json"))
-  params = jax.device_put(
-    checkpoints.load_params(folder), devices.everywhere(mesh)
-  )
+  members = [
+    jax.device_put(checkpoints.load_params(path), devices.everywhere(mesh))
+    for path in _members(folder)
+  ]
   tokenizer = tokenizers.load(folder)
   label_step = predict.make_label_step(module, mesh)
 
@@ -124,17 +129,29 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
       [row["text"] for row in rows],
       max_tokens=config.data.max_tokens,
     )
-    return predict.predict_logits(
-      label_step,
-      params,
-      batches.from_rows(ids),
-      num_classes=num_classes,
-      batch_size=config.soft_labels.batch_size,
-      mesh=mesh,
-      bar=bar,
-    )
+    arrays = batches.from_rows(ids)
+    values = [
+      predict.predict_logits(
+        label_step,
+        params,
+        arrays,
+        num_classes=num_classes,
+        batch_size=config.soft_labels.batch_size,
+        mesh=mesh,
+        # The bar counts rows, not readings.
+        bar=None if i else bar,
+      )
+      for i, params in enumerate(members)
+    ]
+    return np.mean(values, axis=0)
 
-  return label, predict.count_working(params)
+  return label, sum(map(predict.count_working, members))
+
+
+def _members(teacher: epath.Path) -> list[epath.Path]:
+  """Where the parameters lie of all teachers that label together."""
+  kept = [path.parent for path in teacher.glob("restarts/*/params.json")]
+  return sorted(kept, key=lambda path: int(path.name)) or [teacher]
 
 
 def _shards(corpus: epath.Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:

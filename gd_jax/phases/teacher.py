@@ -31,6 +31,8 @@ from gd_jax.training import (
 from gd_jax.training import step as step_lib
 
 NAME = "teacher"
+# Holds the restarts that soft_labels averages, if config.teacher.keep is set.
+_RESTARTS = "restarts"
 _EVAL_BATCH_SIZE = 64
 
 
@@ -50,6 +52,11 @@ def run(
   folder = workdir / NAME
   num_classes = len(artefacts.read_json(workdir / "data/task.json")["labels"])
   rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
+  if c.keep is not None and not 1 <= c.keep <= c.restarts:
+    raise UserError(
+      f"config.teacher.keep is {c.keep}: of {c.restarts} restarts, 1 to"
+      f" {c.restarts} can be kept, or None"
+    )
   init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
   tokenizer = tokenizers.load(init)
   train, heldout = (
@@ -100,6 +107,8 @@ def run(
   )
 
   checkpoints.save_params(folder, best.best_params)
+  if c.keep is not None:
+    _keep_best(folder, best.record["rounds"], number=c.keep)
   tokenizers.save(folder, tokenizer)
   artefacts.write_json(folder / "model.json", families.spec_of(module))
   chosen = best.record["best"]
@@ -148,6 +157,20 @@ def near_chance(majority_share: float, num_rows: int) -> float:
 def rank(scores: fit.Scores) -> tuple[float, float]:
   """Accuracy; where it ties, as it does on few rows, cross-entropy."""
   return scores["accuracy"], -scores["xent"]
+
+
+def _keep_best(
+  folder: epath.Path, rounds: list[dict[str, Any]], *, number: int
+) -> None:
+  """Removes all but the `number` restarts that did best on held-out rows.
+
+  They are kept as they are after their last step, where their rates are 0.
+  """
+  order = sorted(
+    range(len(rounds)), key=lambda i: rank(rounds[i]["scores"]), reverse=True
+  )
+  for restart in order[number:]:
+    (folder / _RESTARTS / str(restart)).rmtree(missing_ok=True)
 
 
 def _train(
@@ -216,6 +239,9 @@ def _train(
         writer=writer,
         bar=bar,
       )
+      if c.keep is not None:
+        last = folder / _RESTARTS / str(restart)
+        checkpoints.save_params(last, run_.state.params)
       if restart + 1 == c.restarts:
         break
       run_ = fit.next_round(run_, fresh_state(restart + 1))

@@ -121,6 +121,20 @@ def test_another_teacher_labels_everything_anew(labelled, config, progress):
   np.testing.assert_allclose(after, before + 1.0, atol=1e-5)
 
 
+# Dies if: one of several teachers is left out, or its change goes unnoticed.
+def test_several_teachers_label_by_their_mean(labelled, config, progress):
+  soft_labels.run(config, labelled, progress)
+  one = logits.load_corpus_logits(labelled / "soft_labels")[1]
+  params = checkpoints.load_params(labelled / "teacher")
+  for restart, more in ((0, 0.0), (10, 3.0), (2, 6.0)):
+    member = params | {"classifier": dict(params["classifier"])}
+    member["classifier"]["bias"] = params["classifier"]["bias"] + more
+    checkpoints.save_params(labelled / f"teacher/restarts/{restart}", member)
+  soft_labels.run(config, labelled, progress)
+  mean = logits.load_corpus_logits(labelled / "soft_labels")[1]
+  np.testing.assert_allclose(mean, one + 3.0, atol=1e-5)
+
+
 def test_goes_on_after_a_stop(labelled, config, progress, stop_after):
   soft_labels.run(config, labelled, progress)
   folder = labelled / "soft_labels"

@@ -153,6 +153,7 @@ def test_what_it_leaves(finished):
     "train_rows": 18,
     "heldout_rows": 6,
     "generated_rows": 28,
+    "rule_rows": 0,
   }
   assert set(counts["heldout_accuracy"]) == {"gold", "kd", "gd_hard", "gd"}
   assert sorted(path.name for path in folder.iterdir()) == [
@@ -366,7 +367,7 @@ def test_rules_that_were_not_made_are_asked_for(workdir, progress):
   for path in source.iterdir():
     if path.name != rules.TEXTS:
       (folder / path.name).symlink_to(path)
-  with pytest.raises(UserError, match="soft_labels.rules=1 "):
+  with pytest.raises(UserError, match=r"soft_labels\.rules=1 "):
     students.run(make_config(arms=("rules_kd",)), workdir, progress)
 
 

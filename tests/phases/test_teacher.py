@@ -143,3 +143,27 @@ def test_the_pretrained_params_are_not_used_up(drawn, config, progress):
   teacher.run(config, drawn, progress)
   params = checkpoints.load_params(drawn / "teacher")
   assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+# Dies if: another restart than the better one stays, or the parameters are
+# those of the restart before.
+def test_the_best_restarts_are_kept(drawn, config, progress):
+  with config.unlocked():
+    config.teacher.update(keep=1, min_steps=4, evals=2)
+  teacher.run(config, drawn, progress)
+  folder = drawn / "teacher"
+  summary = artefacts.read_json(folder / "summary.json")
+  scores = [teacher.rank(row["scores"]) for row in summary["restarts"]]
+  (kept,) = (folder / "restarts").iterdir()
+  assert int(kept.name) == scores.index(max(scores))
+  chosen = artefacts.read_json(folder / "params.json")["digest"]
+  last = artefacts.read_json(kept / "params.json")["digest"]
+  assert (chosen == last) == (summary["chosen"]["step"] == 4)
+
+
+@pytest.mark.parametrize("keep", [0, 3])
+def test_more_than_the_restarts_can_not_be_kept(keep, drawn, config, progress):
+  with config.unlocked():
+    config.teacher.update(keep=keep)
+  with pytest.raises(UserError, match=f"keep is {keep}: of 2 restarts"):
+    teacher.run(config, drawn, progress)
