@@ -1,0 +1,35 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What the sweeps of this folder share: a task's own config, and its draws."""
+
+import importlib
+
+from ml_collections import config_dict
+
+TASKS = ("trec", "sst2", "ag_news", "dbpedia")
+
+
+def get_config(task: str, **students: object) -> config_dict.ConfigDict:
+  """The unlocked config of `task` with these fields of config.students.
+
+  DBPedia's labelled rows here are 100 a class and no more, so that draws of 100
+  would be one draw: its draws have 80. "dbpedia_100" is the run with all.
+
+  Raises:
+    ValueError: another task.
+  """
+  name = task.removesuffix("_100")
+  if name not in TASKS or task not in (*TASKS, "dbpedia_100"):
+    raise ValueError(
+      f"name a task, as in FILE.py:trec; {task!r} is none of {', '.join(TASKS)}"
+    )
+  made = importlib.import_module(f"configs.{name}").get_config().unlock()
+  if task == "dbpedia":
+    made.data.labels_per_class = 80
+  made.students.update(students)
+  return made
+
+
+def draws(number: int) -> list[dict[str, int]]:
+  """Fresh rows, teacher, generator, corpus and students for each."""
+  return [{"data.seed": draw, "seed": draw} for draw in range(number)]

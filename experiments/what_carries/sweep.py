@@ -1,0 +1,47 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+r"""What brings the teacher's knowledge over: one change at a time, 2 draws.
+
+On validation rows: the choices made here never see a test row.
+
+Run: gd-jax --sweep --config=experiments/what_carries/sweep.py:TASK \
+  --config.data.dir=DIR --workdir=runs/what_carries/TASK
+"""
+
+from ml_collections import config_dict
+
+from experiments.paper import base
+
+# The baseline first; the others differ from it in what is named.
+CHANGES = (
+  {},
+  {"students.embeddings": "random"},
+  {"students.num_texts": 1000},
+  {"students.num_texts": 4000},
+  {"students.total_steps": 400},
+  {"students.total_steps": 1600},
+  {"students.min_confidence": 0.9},
+  {"students.balance": 1.2},
+  {"teacher.restarts": 3},
+  {"teacher.restarts": 3, "teacher.keep": 3},
+  {"students.temperature": 1.0},
+  {"students.temperature": 4.0},
+  {"students.loss": "mse"},
+  {"students.mix": 0.4},
+  {"corpus.temperature": 0.8},
+  {"corpus.sampler": "pure"},
+)
+
+
+def get_config(task: str = "") -> config_dict.ConfigDict:
+  """The config that all points share."""
+  config = base.get_config(task, arms=("kd", "gd"), num_seeds=3)
+  config.data.evaluate_on = "validation"
+  return config.lock()
+
+
+def sweep(add) -> None:
+  """Changes and draws."""
+  for draw in base.draws(2):
+    for change in CHANGES:
+      add(**change, **draw)
