@@ -86,6 +86,19 @@ def test_a_damaged_or_newer_manifest_is_refused(tmp_path):
     artefacts.read_manifest(folder)
 
 
+# Dies if: a manifest does not prove itself.
+@pytest.mark.parametrize("name", ["manifest.json", "started.json"])
+def test_an_altered_recipe_is_refused(tmp_path, name):
+  folder = epath.Path(tmp_path) / "teacher"
+  _finished(folder, a="x")
+  if name == "started.json":
+    artefacts.begin(folder, config={"a": 1}, inputs={"data": "f0"})
+  path = folder / name
+  path.write_text(path.read_text().replace('"f0"', '"f1"'))
+  with pytest.raises(UserError, match=f"{name} is altered.*--redo=teacher"):
+    (artefacts.read_manifest if name[0] == "m" else artefacts.read_started)(folder)
+
+
 def test_differences_name_the_field_and_both_values(tmp_path):
   recipe = {"config": {"a": 1, "b": [1, 2]}, "inputs": {"data": "f0"}}
   found = artefacts.differences(

@@ -52,3 +52,39 @@ def test_lock_is_refused_while_held_and_free_after_a_kill(tmp_path):
     holder.communicate()
   with workdirs.lock(workdir):
     pass
+
+
+# Dies if: an error of the file system gets through as it is.
+def test_a_read_only_workdir_is_refused_in_one_line(tmp_path):
+  workdir = tmp_path / "w"
+  workdir.mkdir()
+  mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", os.fspath(workdir)]
+  if subprocess.run(mount, capture_output=True, check=False).returncode:
+    workdir.chmod(0o555)
+    if os.access(workdir, os.W_OK):
+      pytest.skip("neither a mount nor a mode keeps this user from writing")
+  try:
+    with (
+      pytest.raises(UserError, match="can't be written.*--workdir"),
+      workdirs.lock(epath.Path(workdir)),
+    ):
+      pass
+  finally:
+    umount = ["umount", os.fspath(workdir)]
+    subprocess.run(umount, capture_output=True, check=False)
+    workdir.chmod(0o755)
+
+
+# Dies if: what a killed process left is counted, kept, or cleared at the top
+# of the workdir alone.
+def test_leftovers_are_swept(tmp_path):
+  workdir = epath.Path(tmp_path)
+  for name in (".trash-a-1", "draw/.trash-resume-2"):
+    (workdir / name).mkdir(parents=True)
+    (workdir / name / "file").write_text("x")
+  (workdir / "draw" / ".rows.jsonl.ab12.tmp").write_text("x")
+  (workdir / "draw" / "rows.jsonl").write_text("x")
+  files = [name for name, _ in artefacts.files_below(workdir / "draw")]
+  assert files == ["rows.jsonl"]
+  workdirs.sweep_leftovers(workdir)
+  assert sorted(p.name for p in tmp_path.rglob("*")) == ["draw", "rows.jsonl"]

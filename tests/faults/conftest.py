@@ -26,23 +26,25 @@ def soak():
 
 @pytest.fixture
 def toys(monkeypatch):
-  """Puts three phases of three files each in place of the real ones.
+  """Puts three phases of 3 n files each in place of the real ones.
 
   Returns their config.
   """
 
   def phase(name):
     def run(config, workdir, progress):
-      for number in range(3):
+      for number in range(3 * config[name].n):
         path = workdir / name / f"part{number}.json"
         if not path.exists():  # as corpus and soft_labels do
-          artefacts.write_json(path, [name, number, config[name].n] * 100)
-      return {"parts": 3}
+          artefacts.write_json(path, [name, number] * 100)
+      return {}
 
     return run
 
   phases = (
-    pipeline.Phase("draw", phase("draw")),
+    pipeline.Phase(
+      "draw", phase("draw"), grows={"draw.n": lambda was, now: now > was}
+    ),
     pipeline.Phase("grow", phase("grow"), reads=("draw",)),
     pipeline.Phase("train", phase("train"), reads=("draw", "grow")),
   )
@@ -96,8 +98,9 @@ def tiny_config(tiny_bert, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(tiny_config, tmp_path_factory):
+def finished(tiny_config, tmp_path_factory, soak):
   """A workdir in which every phase is done; whoever alters it mends it."""
   workdir = tmp_path_factory.mktemp("finished") / "work"
-  pipeline.run(tiny_config, workdir, progress=Progress(quiet=True))
+  quiet = Progress(quiet=True)
+  pipeline.run(tiny_config, workdir, phases=soak.PHASES, progress=quiet)
   return workdir

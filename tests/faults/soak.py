@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 
 ROOT = pathlib.Path(__file__).parents[2]
 LONG = ("teacher", "generator", "corpus", "soft_labels", "students")
+# Not export: it only writes students in other forms, in a moment.
 PHASES = ("data", *LONG, "report")
 _POLL_SECONDS = 0.02
 # Files that hold times or Orbax's own notes: `artefacts` says so, too.
@@ -68,6 +69,7 @@ def command(
     "gd_jax.main",
     f"--config={config}",
     f"--workdir={workdir}",
+    f"--phases={','.join(PHASES)}",
     f"--config.teacher.init={bert}",
     f"--config.generator.init={bert}",
     f"--config.data.cache_dir={cache}",

@@ -2,53 +2,86 @@
 # SPDX-License-Identifier: Apache-2.0
 """A full disk at every write: said in one line, nothing lost, gone on with."""
 
+import contextlib
 import errno
+import itertools
+import os
 import subprocess
 
 import pytest
-from etils import epath
 
-from gd_jax import artefacts, atomic, pipeline
+from gd_jax import atomic, pipeline
 
 _STEPS_KB = (256, 512, 1024)
 
 
-# Dies if: a file is written in place, the manifest is not written last, or a
-# phase's old proof goes before the new one stands.
-def test_each_write_in_turn(
-  toys, tmp_path, progress, monkeypatch, fingerprints
-):
+@pytest.fixture
+def full_at(monkeypatch):
+  """full_at(n): the disk is full in the midst of the n-th write, from 0 on.
+
+  Returns a context manager that says whether it came to that.
+  """
+
+  @contextlib.contextmanager
+  def arm(number):
+    left, full = [number], []
+
+    def sync_or_fail(handle):
+      if left[0] == 0:
+        full.append(True)
+        os.ftruncate(handle, 5)
+        raise OSError(errno.ENOSPC, "No space left on device")
+      left[0] -= 1
+
+    with monkeypatch.context() as patch:
+      patch.setattr(atomic.os, "fsync", sync_or_fail)
+      yield full
+
+  return arm
+
+
+# Dies if: a file is written in place, or the manifest is not written last.
+def test_each_write_in_turn(toys, tmp_path, progress, fingerprints, full_at):
   pipeline.run(toys, tmp_path / "whole", progress=progress)
   expected = fingerprints(tmp_path / "whole")
-  put, tried = atomic.put, 0
-  while True:
-    workdir, left = tmp_path / f"full{tried}", [tried]
-
-    def put_or_fail(path, payload, left=left):
-      if left[0] == 0:
-        path.parent.joinpath(f".{path.name}.0.tmp").write_bytes(payload[:5])
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-      left[0] -= 1
-      put(path, payload)
-
-    monkeypatch.setattr(atomic, "put", put_or_fail)
-    try:
+  for tried in itertools.count():
+    workdir = tmp_path / f"full{tried}"
+    with full_at(tried) as full, contextlib.suppress(OSError):
       pipeline.run(toys, workdir, progress=progress)
+    if not full:
       break
-    except OSError as error:
-      assert error.errno == errno.ENOSPC
-    finally:
-      monkeypatch.setattr(atomic, "put", put)
-    done = fingerprints(workdir)
-    for name in done:
-      artefacts.require_whole(epath.Path(workdir) / name)
+    assert len(fingerprints(workdir)) < 3
     assert pipeline.verify(workdir) == []
+    assert not [*workdir.glob("**/.*.tmp")]
     pipeline.run(toys, workdir, progress=progress)
     assert fingerprints(workdir) == expected
-    assert not [*workdir.glob("**/.*.tmp")]
-    tried += 1
   # Each phase: its recipe, three files, its manifest, and their entries.
   assert tried >= 3 * (1 + 2 * 3 + 1)
+
+
+# Dies if: the old proof of a folder that grows goes before the new one stands,
+# or its files are not in the new journal.
+def test_each_write_of_a_folder_that_grows(
+  toys, tmp_path, progress, fingerprints, full_at
+):
+  toys.draw.n = 2
+  only = {"phases": ["draw"], "progress": progress}
+  pipeline.run(toys, tmp_path / "whole", **only)
+  for tried in itertools.count():
+    workdir = tmp_path / f"full{tried}"
+    toys.draw.n = 1
+    pipeline.run(toys, workdir, **only)
+    toys.draw.n = 2
+    with full_at(tried) as full, contextlib.suppress(OSError):
+      pipeline.run(toys, workdir, **only)
+    if not full:
+      break
+    assert pipeline.verify(workdir) == []
+    assert (workdir / "draw" / "part2.json").exists()
+    pipeline.run(toys, workdir, **only)
+    assert progress.warnings == []
+    assert fingerprints(workdir) == fingerprints(tmp_path / "whole")
+  assert tried >= 9
 
 
 @pytest.fixture
