@@ -65,7 +65,7 @@ def test_a_read_only_workdir_is_refused_in_one_line(tmp_path):
       pytest.skip("neither a mount nor a mode keeps this user from writing")
   try:
     with (
-      pytest.raises(UserError, match="can't be written.*--workdir"),
+      pytest.raises(UserError, match=r"can't be written.*--workdir"),
       workdirs.lock(epath.Path(workdir)),
     ):
       pass
