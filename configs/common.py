@@ -96,6 +96,9 @@ def _generator() -> config_dict.ConfigDict:
   c.patience = 3
   # Longer training texts are cut here.
   c.max_tokens = 64
+  # "prefix": it is told each text's class, and draws for each class in turn;
+  # None: it is not.
+  c.condition = config_dict.placeholder(str)
   # The shape of a generator from scratch.
   c.scratch = config_dict.create(
     vocab_size=4000, width=256, num_layers=4, num_heads=4

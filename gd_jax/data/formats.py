@@ -13,6 +13,7 @@ from etils import epath
 from tokenizers import Tokenizer
 
 from gd_jax import artefacts
+from gd_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Format:
     max_tokens: The most tokens of one text, BOS and EOS not counted.
     banned_ids: Never sampled: special tokens and such, EOS excepted.
     first_tokens: How many training texts begin with each token.
+    prefixes: What stands between BOS and a text of each class, all equally
+      long; () where the generator is not told the class.
   """
 
   bos_id: int
@@ -32,18 +35,59 @@ class Format:
   max_tokens: int
   banned_ids: tuple[int, ...]
   first_tokens: Mapping[int, int]
+  prefixes: tuple[tuple[int, ...], ...] = ()
+
+  @property
+  def prefix_length(self) -> int:
+    """How many tokens stand between BOS and a text."""
+    return len(self.prefixes[0]) if self.prefixes else 0
 
 
-def frame(text_ids: Sequence[int], fmt: Format) -> list[int]:
-  """BOS, the text's tokens, EOS: what the model is trained on.
+def make_prefixes(
+  tokenizer: Tokenizer, labels: Sequence[str], bos_id: int
+) -> tuple[tuple[int, ...], ...]:
+  """The prefix of each class: its name and a colon.
+
+  Shorter ones are filled up with BOS in front, so that all texts begin at the
+  same place.
+
+  Raises:
+    UserError: The tokenizer can't tell two names apart.
+  """
+  names = [encode(tokenizer, f"{label}:") for label in labels]
+  longest = max(map(len, names))
+  prefixes = tuple((*[bos_id] * (longest - len(name)), *name) for name in names)
+  if len(set(prefixes)) < len(prefixes):
+    raise UserError(
+      "generator.condition='prefix': the generator's tokenizer can't tell the"
+      f" labels {', '.join(labels)} apart; rename them, or leave the condition"
+      " away"
+    )
+  return prefixes
+
+
+def prompted_label(row_id: int, fmt: Format) -> int | None:
+  """The class whose prefix row `row_id` of a corpus is drawn after."""
+  return row_id % len(fmt.prefixes) if fmt.prefixes else None
+
+
+def frame(
+  text_ids: Sequence[int], fmt: Format, label: int | None = None
+) -> list[int]:
+  """BOS, the class's prefix, the text's tokens, EOS: what the model learns.
 
   A text longer than `max_tokens` is cut and gets no EOS: it did not end there,
-  and the model shall not learn that it does. `frame([], fmt)[:1]` is the
-  prompt of a new text.
+  and the model shall not learn that it does.
+
+  Args:
+    text_ids: The text's own tokens.
+    fmt: The format.
+    label: The text's class; not read where the format has no prefixes.
   """
+  prefix = fmt.prefixes[label] if fmt.prefixes and label is not None else ()
   if len(text_ids) > fmt.max_tokens:
-    return [fmt.bos_id, *text_ids[: fmt.max_tokens]]
-  return [fmt.bos_id, *text_ids, fmt.eos_id]
+    return [fmt.bos_id, *prefix, *text_ids[: fmt.max_tokens]]
+  return [fmt.bos_id, *prefix, *text_ids, fmt.eos_id]
 
 
 def unframe(tokens: Sequence[int], fmt: Format) -> tuple[list[int], bool]:
@@ -54,7 +98,7 @@ def unframe(tokens: Sequence[int], fmt: Format) -> tuple[list[int], bool]:
       EOS is ignored.
     fmt: The format.
   """
-  ids = [int(token) for token in tokens[1:]]
+  ids = [int(token) for token in tokens[1 + fmt.prefix_length :]]
   if fmt.eos_id not in ids:
     return ids, False
   return ids[: ids.index(fmt.eos_id)], True
@@ -73,7 +117,10 @@ def decode(tokenizer: Tokenizer, text_ids: Sequence[int]) -> str:
 
 def save(folder: epath.Path, fmt: Format) -> None:
   """Writes `folder`/format.json."""
-  artefacts.write_json(folder / "format.json", dataclasses.asdict(fmt))
+  fields = dataclasses.asdict(fmt)
+  if not fmt.prefixes:
+    del fields["prefixes"]
+  artefacts.write_json(folder / "format.json", fields)
 
 
 def load(folder: epath.Path) -> Format:
@@ -86,4 +133,6 @@ def load(folder: epath.Path) -> Format:
   fields["banned_ids"] = tuple(fields["banned_ids"])
   counts = fields["first_tokens"].items()
   fields["first_tokens"] = {int(token): count for token, count in counts}
+  prefixes = fields.get("prefixes", ())
+  fields["prefixes"] = tuple(tuple(prefix) for prefix in prefixes)
   return Format(**fields)

@@ -21,6 +21,7 @@ from gd_jax.models import decoding, families
 from gd_jax.progress import Progress
 from gd_jax.sampling import choose, loop, sampler
 from gd_jax.sampling.tally import Tally
+from gd_jax.training import metrics
 
 NAME = "corpus"
 _TIMING = "timing.json"
@@ -99,6 +100,7 @@ def _draw(
   row_ids = [row_id for rows in missing.values() for row_id in rows]
   unwritten: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in missing}
   tally = Tally(folder / _TIMING)
+  writer = metrics.MetricsWriter(folder, start_step=tally.rows)
   with progress.bar(
     NAME, c.num_texts, unit="texts", done=c.num_texts - len(row_ids)
   ) as bar:
@@ -106,8 +108,10 @@ def _draw(
       tally.add(block)
       for row in block.rows:
         text_ids, ended = formats.unframe([fmt.bos_id, *row.tokens], fmt)
+        label = formats.prompted_label(row.row_id, fmt)
         unwritten[row.row_id // c.shard_rows][row.row_id] = {
           "row_id": row.row_id,
+          **({} if label is None else {"prompted_label": label}),
           "text": formats.decode(tokenizer, text_ids),
           "num_tokens": len(text_ids),
           "finished": ended,
@@ -120,7 +124,10 @@ def _draw(
           tally.write()
           del unwritten[index]
       bar.advance(len(block.rows), **tally.live())
+      if block.rows:
+        writer.write(tally.rows, tally.rates())
       signals.check()
+  writer.close()
 
 
 def _sampler(
@@ -138,7 +145,7 @@ def _sampler(
   _say(c, families.count_params(params), fmt, progress)
   shape = loop.Shape(
     slots=c.slots,
-    max_tokens=min(c.max_tokens, fmt.max_tokens),
+    max_tokens=fmt.prefix_length + min(c.max_tokens, fmt.max_tokens),
     steps_per_call=c.steps_per_call,
     bos_id=fmt.bos_id,
     eos_id=fmt.eos_id,
@@ -179,7 +186,10 @@ def _request(
   config: config_dict.ConfigDict, fmt: formats.Format, vocab_size: int
 ) -> loop.Request:
   c = config.corpus
-  by_frequency = c.first_token == "training" and fmt.first_tokens
+  # Frequencies over all classes would contradict a prefix.
+  by_frequency = (
+    c.first_token == "training" and fmt.first_tokens and not fmt.prefixes
+  )
   return loop.Request(
     rng=rngs.stream(config.seed, NAME),
     knobs=choose.knobs(
@@ -187,6 +197,7 @@ def _request(
     ),
     min_tokens=jnp.int32(c.min_tokens),
     bias=loop.ban(vocab_size, fmt.banned_ids),
+    prompts=jnp.array(fmt.prefixes, jnp.int32) if fmt.prefixes else None,
     **(loop.first_token_table(fmt.first_tokens) if by_frequency else {}),
   )
 

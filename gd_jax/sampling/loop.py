@@ -11,7 +11,7 @@ Row i's randomness is fold_in(fold_in(rng, i), position): which slot, call,
 device or host draws it does not matter.
 
 Legend: B slots, T tokens a row at most, V vocabulary, Q queue, R finished rows
-that one call can hand in, F first tokens.
+that one call can hand in, F first tokens, C classes, P tokens of a prompt.
 """
 
 import dataclasses
@@ -76,6 +76,9 @@ class Request:
     bias: added to the logits; see `ban`.
     first_tokens: the tokens a text may begin with, or None: the model says.
     first_cumulated: their cumulated frequencies, or None.
+    prompts: what each class's texts are drawn after, or None; row i is of
+      class i modulo C. A prompt's tokens count against the program's
+      `max_tokens`, not for `min_tokens`, and not for the log-probability.
   """
 
   rng: Key[Array, ""]
@@ -84,6 +87,12 @@ class Request:
   bias: Float[Array, "V"]
   first_tokens: Int[Array, "F"] | None = None
   first_cumulated: Float[Array, "F"] | None = None
+  prompts: Int[Array, "C P"] | None = None
+
+  @property
+  def prompt_length(self) -> int:
+    """P, after which a text begins."""
+    return 0 if self.prompts is None else self.prompts.shape[1]
 
 
 @struct.dataclass
@@ -203,7 +212,7 @@ def sample_block(
       ),
       cache=cache,
     )
-    slots, finished = _hand_in(slots, finished, shape)
+    slots, finished = _hand_in(slots, finished, shape, request)
     return slots, dataclasses.replace(
       finished, taken=finished.taken + num_taken, steps=finished.steps + 1
     )
@@ -252,18 +261,28 @@ def _next_token(
   """Each row's next token, and its log-probability under the model."""
   is_end = jnp.arange(logits.shape[-1]) == shape.eos_id
 
-  def next_of_row(logits, uniform, position):
-    too_short = position < request.min_tokens
+  def next_of_row(logits, uniform, position, row_id):
+    text_position = position - request.prompt_length
+    too_short = text_position < request.min_tokens
     allowed = jnp.where(is_end & too_short, _BANNED, logits + request.bias)
     token = draw(allowed, uniform, request.knobs)
     if request.first_tokens is not None:
       assert request.first_cumulated is not None, "they come together"
       entry = choose.from_table(request.first_cumulated, uniform)
-      token = jnp.where(position == 0, request.first_tokens[entry], token)
-    return token, choose.log_prob(logits, token)
+      token = jnp.where(text_position == 0, request.first_tokens[entry], token)
+    log_prob = choose.log_prob(logits, token)
+    if request.prompts is not None:
+      # What stands past the prompt's end is not used.
+      prompt = request.prompts[row_id % len(request.prompts), position]
+      in_prompt = text_position < 0
+      token = jnp.where(in_prompt, prompt, token)
+      log_prob = jnp.where(in_prompt, 0.0, log_prob)
+    return token, log_prob
 
   uniform = _uniform(request.rng, slots.row_id, slots.position)
-  return choose.by_row(next_of_row)(logits, uniform, slots.position)
+  return choose.by_row(next_of_row)(
+    logits, uniform, slots.position, slots.row_id
+  )
 
 
 def _uniform(
@@ -277,10 +296,14 @@ def _uniform(
 
 
 def _hand_in(
-  slots: Slots, finished: Finished, shape: Shape
+  slots: Slots, finished: Finished, shape: Shape, request: Request
 ) -> tuple[Slots, Finished]:
   """Copies ended rows to `finished` and leaves their slots idle."""
-  at_end = (slots.token == shape.eos_id) | (slots.position >= shape.max_tokens)
+  # A prompt may hold the end token: GPT-2's is its BOS.
+  is_end = (slots.token == shape.eos_id) & (
+    slots.position > request.prompt_length
+  )
+  at_end = is_end | (slots.position >= shape.max_tokens)
   ended = at_end & (slots.row_id >= 0)
   rank = finished.count + jnp.cumsum(ended) - 1
   # Rows that go on are scattered past the end, which drops them.

@@ -31,6 +31,17 @@ class Tally:
     for name, value in found.items():
       self._sums[name] += value
 
+  @property
+  def rows(self) -> int:
+    """Rows drawn so far, earlier runs' included."""
+    return self._sums["rows"]
+
+  def rates(self) -> dict[str, float]:
+    """What is written to the metrics: means over all so far."""
+    summary = self.summary()
+    names = ("rows_per_second", "tokens_per_second", "slot_use")
+    return {f"corpus/{name}": summary[name] for name in names}
+
   def live(self) -> dict[str, float | str]:
     """What the progress bar shows beside rows per second and time left."""
     summary = self.summary()

@@ -1,6 +1,7 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 
+import dataclasses
 import json
 
 import pytest
@@ -27,6 +28,37 @@ def test_unframe_undoes_frame(fmt, ids):
   framed = formats.frame(ids, fmt)
   assert framed[0] == fmt.bos_id
   assert formats.unframe(framed, fmt) == (ids[:5], len(ids) <= 5)
+
+
+@pytest.mark.parametrize("bos_id", [1, 2])
+@given(ids=_ids, label=st.integers(0, 1))
+def test_unframe_undoes_frame_with_a_prefix(bos_id, ids, label):
+  # Dies if: the prefix is not taken off, or an end token in it (GPT-2's BOS
+  # fills the shorter ones up) ends the text.
+  prefixes = ((bos_id, 5), (6, 7))
+  fmt = dataclasses.replace(_FMT, bos_id=bos_id, prefixes=prefixes)
+  framed = formats.frame(ids, fmt, label)
+  assert framed[:3] == [bos_id, *prefixes[label]]
+  assert formats.unframe(framed, fmt) == (ids[:5], len(ids) <= 5)
+
+
+def test_prefixes_are_equally_long_and_saved(tmp_path):
+  tokenizer = tokenizers.train_byte_bpe(["to pay"], vocab_size=260)
+  prefixes = formats.make_prefixes(tokenizer, ["to", "a"], 0)
+  assert {len(prefix) for prefix in prefixes} == {3}
+  assert prefixes[1][0] == 0
+  assert tokenizer.decode(prefixes[1][1:]) == "a:"
+  fmt = dataclasses.replace(_FMT, prefixes=prefixes)
+  formats.save(epath.Path(tmp_path), fmt)
+  assert formats.load(epath.Path(tmp_path)) == fmt
+  assert [formats.prompted_label(i, fmt) for i in range(4)] == [0, 1, 0, 1]
+  assert formats.prompted_label(3, _FMT) is None
+
+
+def test_labels_that_look_alike_are_refused():
+  tokenizer = tokenizers.train_byte_bpe(["to pay"], vocab_size=260)
+  with pytest.raises(UserError, match="can't tell the labels a, a apart"):
+    formats.make_prefixes(tokenizer, ["a", "a"], 0)
 
 
 def test_every_text_begins_with_the_same_prompt():

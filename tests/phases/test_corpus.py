@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import collections
+import dataclasses
 import os
+import shutil
 
 import jax
 import pytest
@@ -90,13 +92,19 @@ def config():
 
 
 def content(workdir):
-  """The bytes of every file of the corpus but the timing."""
+  """The bytes of every file of the corpus but of those that tell times."""
   folder = workdir / "corpus"
   return {
     path.name: path.read_bytes()
     for path in folder.iterdir()
-    if path.name != "timing.json"
+    if path.name not in ("timing.json", "metrics.jsonl", "tensorboard")
   }
+
+
+def clear(workdir):
+  """Leaves an empty corpus folder."""
+  (workdir / "corpus").rmtree()
+  (workdir / "corpus").mkdir()
 
 
 # Dies if: rows are lost or doubled, a shard has another size, a text is not
@@ -128,12 +136,25 @@ def test_draws_filters_and_counts(config, workdir, progress):
   assert health["kept"] + sum(health["removed"].values()) == 50
 
 
+# Dies if: the live numbers are not written, or a later run drops them.
+def test_metrics_of_the_drawing(config, workdir, progress):
+  corpus.run(config, workdir, progress)
+  config.corpus.num_texts = 70
+  corpus.run(config, workdir, progress)
+  found = artefacts.read_jsonl(workdir / "corpus" / "metrics.jsonl")
+  steps = [row["step"] for row in found]
+  assert steps == sorted(set(steps))
+  assert 50 in steps and steps[-1] == 50 + 22
+  assert all(0 < row["corpus/slot_use"] <= 1 for row in found)
+  assert found[-1]["corpus/tokens_per_second"] > 0
+  assert list((workdir / "corpus" / "tensorboard").iterdir())
+
+
 # Dies if: anything of a file depends on the clock, or on what was drawn first.
 def test_the_same_corpus_byte_for_byte(config, workdir, progress, tmp_path):
   corpus.run(config, workdir, progress)
   once = content(workdir)
-  for path in (workdir / "corpus").iterdir():
-    path.unlink()
+  clear(workdir)
   corpus.run(config, workdir, progress)
   assert content(workdir) == once
 
@@ -182,8 +203,7 @@ def test_fewer_texts(config, workdir, progress):
 def test_a_stopped_run_goes_on(config, workdir, progress, monkeypatch):
   corpus.run(config, workdir, progress)
   once = content(workdir)
-  for path in (workdir / "corpus").iterdir():
-    path.unlink()
+  clear(workdir)
   heard = iter([False] * 4 + [True] * 100)
   monkeypatch.setattr(signals, "requested", lambda: next(heard))
   with pytest.raises(signals.Stopped):
@@ -207,6 +227,34 @@ def test_fields_reach_the_sampler(config, workdir, progress):
   assert min(lengths) == 5 and max(lengths) == 7
   starts = {row["text"][:1] for row in drawn}
   assert not starts <= {text[0] for text in _TEXTS}
+
+
+# Dies if: a row is drawn after another class's prefix, or the prefix stays in
+# the text, shortens it, or is left out of what the row says of itself.
+def test_a_generator_that_is_told_the_class(
+  config, workdir, upstream, progress
+):
+  source = workdir / "generator"
+  source.unlink()
+  shutil.copytree(upstream / "generator", source)
+  fmt = formats.load(source)
+  tokenizer = tokenizers.load(source)
+  prefixes = formats.make_prefixes(tokenizer, ["where", "how"], fmt.bos_id)
+  length = len(prefixes[0])
+  fmt = dataclasses.replace(fmt, max_tokens=12 - length, prefixes=prefixes)
+  formats.save(source, fmt)
+  config.corpus.update(temperature=0.0, num_texts=6, max_tokens=12)
+  corpus.run(config, workdir, progress)
+  drawn = texts.read_drawn(workdir / "corpus")
+  assert [row["prompted_label"] for row in drawn] == [0, 1, 0, 1, 0, 1]
+  # Greedy rows of one class are all alike: two kinds of text.
+  assert [row["text"] for row in drawn] == [
+    drawn[0]["text"],
+    drawn[1]["text"],
+  ] * 3
+  assert drawn[0]["text"] != drawn[1]["text"]
+  assert all(row["num_tokens"] <= 12 - length for row in drawn)
+  assert not any(row["text"].startswith(("where:", "how:")) for row in drawn)
 
 
 def test_greedy_rows_are_all_the_same(config, workdir, progress):

@@ -159,3 +159,30 @@ def test_texts_longer_than_the_model_are_refused(drawn, config, progress):
     config.generator.max_tokens = 63
   with pytest.raises(UserError, match=r"max_tokens=63.*64 positions"):
     generator.run(config, drawn, progress)
+
+
+@pytest.mark.parametrize("kind", ["pretrained", "scratch"])
+def test_it_can_be_told_the_class(drawn, config, progress, gpt2_folder, kind):
+  # Dies if: training and sampling frame a class's texts differently, a scratch
+  # model has no positions for the prefix, or the prefix counts as text.
+  with config.unlocked():
+    config.generator.kind = kind
+    config.generator.init = str(gpt2_folder)
+    config.generator.condition = "prefix"
+    config.generator.update(max_tokens=8, max_steps=1, eval_every_steps=1)
+  generator.run(config, drawn, progress)
+  folder = drawn / "generator"
+  fmt = formats.load(folder)
+  tokenizer = tokenizers.load(folder)
+  labels = artefacts.read_json(drawn / "data/task.json")["labels"]
+  assert fmt.prefixes == formats.make_prefixes(tokenizer, labels, fmt.bos_id)
+  assert fmt.max_tokens == 8
+  module = families.build(artefacts.read_json(folder / "model.json"))
+  assert module.config.max_length >= 10 + fmt.prefix_length
+
+
+def test_an_unknown_condition_is_refused(drawn, config, progress):
+  with config.unlocked():
+    config.generator.condition = "labels"
+  with pytest.raises(UserError, match="condition is 'labels'; it can be"):
+    generator.run(config, drawn, progress)

@@ -72,13 +72,16 @@ def make_shape(**changes):
 
 
 def make_request(vocab_size, *, seed=0, banned=(), min_tokens=0, **knobs):
-  """A request of rows; `first` gives the first tokens' counts."""
+  """A request of rows; `first` gives the first tokens' counts, `prompts` each
+  class's prompt."""
   first = knobs.pop("first", None)
+  prompts = knobs.pop("prompts", None)
   return loop.Request(
     rng=jax.random.key(seed),
     knobs=choose.knobs(**knobs),
     min_tokens=jnp.int32(min_tokens),
     bias=loop.ban(vocab_size, banned),
+    prompts=None if prompts is None else jnp.array(prompts, jnp.int32),
     **(loop.first_token_table(first) if first else {}),
   )
 

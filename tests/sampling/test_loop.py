@@ -216,6 +216,43 @@ def test_first_tokens_by_frequency(counting, shape_of, request_of):
   )
 
 
+# Dies if: a row gets another class's prompt, a prompt's end token ends it, the
+# text's first token is drawn before the prompt's end, or min_tokens counts the
+# prompt.
+def test_each_row_begins_with_its_classs_prompt(counting, shape_of, request_of):
+  # Token 20 ends a text, and stands in a prompt.
+  prompts = [[20, 3], [7, 9], [2, 18]]
+  request = request_of(21, prompts=prompts, min_tokens=1)
+  rows, _ = draw(counting, shape_of(eos_id=20), request, range(2, 60))
+  for row_id, row in rows.items():
+    prompt = prompts[row_id % 3]
+    assert row.tokens == [*prompt, *range(prompt[1] + 1, 21)]
+  request = request_of(21, prompts=prompts, first={15: 1})
+  rows, _ = draw(counting, shape_of(eos_id=20), request, range(9))
+  for row_id, row in rows.items():
+    assert row.tokens == [*prompts[row_id % 3], *range(15, 21)]
+
+
+# Dies if: the prompt's own log-probability is counted in, or the text's is not
+# conditional on it.
+def test_log_prob_is_of_the_text_after_its_prompt(
+  tiny_gpt2, shape_of, request_of
+):
+  model, params, vocab_size = tiny_gpt2
+  request = request_of(vocab_size, prompts=[[5, 6, 7], [0, 0, 8]])
+  rows, _ = draw(tiny_gpt2, shape_of(), request, range(60))
+  forward = jax.jit(lambda *args: model.apply({"params": params}, *args))
+  assert len({len(row.tokens) for row in rows.values()}) > 5
+  for row in rows.values():
+    length = len(row.tokens)
+    inputs = np.zeros((1, 20), np.int32)
+    inputs[0, 1:length] = row.tokens[:-1]
+    logits = np.asarray(forward(inputs, np.ones_like(inputs)))[0, :length]
+    log_probs = logits - logsumexp(logits, axis=-1, keepdims=True)
+    wanted = log_probs[np.arange(length), row.tokens][3:].sum()
+    np.testing.assert_allclose(row.log_prob, wanted, rtol=1e-4)
+
+
 # Dies if: the buffer of finished rows overflows: rows would be lost.
 def test_a_full_buffer_ends_the_call(counting, shape_of, request_of):
   shape = shape_of(eos_id=20, slots=6, steps_per_call=32)

@@ -31,6 +31,12 @@ def test_sums_and_rates_over_blocks_and_runs(tmp_path):
     "tokens_per_second": 4.0,
     "slot_use": 0.5,
   }
+  assert second.rows == 3
+  assert second.rates() == {
+    "corpus/rows_per_second": 1.0,
+    "corpus/tokens_per_second": 4.0,
+    "corpus/slot_use": 0.5,
+  }
   assert second.live() == {"tokens/s": "4", "slots in use": "50%"}
 
 
