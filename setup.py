@@ -76,6 +76,8 @@ setuptools.setup(
     # ONNX files and the runtime that reads them without JAX.
     "export": _EXPORT,
     "parity": ["torch>=2.6"],
+    # What experiments/generation_throughput compares with.
+    "peers": ["ctranslate2>=4.6", "torch>=2.6"],
     "test": _TEST,
   },
   entry_points={

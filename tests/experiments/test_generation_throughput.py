@@ -1,0 +1,78 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+import importlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from gd_jax.models import gpt2
+
+_FOLDER = (
+  pathlib.Path(__file__).parents[2] / "experiments/generation_throughput"
+)
+_MICRO = gpt2.Gpt2Config(
+  vocab_size=300,
+  width=32,
+  num_layers=1,
+  num_heads=2,
+  mlp_width=64,
+  max_length=32,
+)
+
+
+@pytest.fixture
+def part(monkeypatch):
+  """A module of the benchmark by name."""
+  monkeypatch.syspath_prepend(str(_FOLDER))
+  return importlib.import_module
+
+
+# Dies if: P(end) ignores that texts are cut.
+@pytest.mark.parametrize("mean", [2.0, 22.0, 60.0])
+def test_end_probability_gives_the_mean(part, mean):
+  end = part("models").end_probability(mean, 64)
+  lengths = [(1 - end) ** n for n in range(64)]
+  assert sum(lengths) == pytest.approx(mean, rel=1e-6)
+
+
+# Dies if: the end's logit moves with the text, others share its direction, or
+# the filter is not reckoned with.
+@pytest.mark.parametrize(("kind", "top_k"), [("pure", None), ("top_k", 10)])
+def test_random_models_end_by_themselves(part, tmp_path, kind, top_k):
+  models, engine = part("models"), part("engine")
+  end = models.end_probability(6, 16)
+  models.write_folder(tmp_path, _MICRO, end=end, top_k=top_k)
+  made = engine.Engine(
+    tmp_path, batch=16, max_tokens=16, kind=kind, top_k=top_k or 10
+  )
+  work = made.refill(1000)
+  assert work.tokens / 1000 == pytest.approx(6, rel=0.1)
+  assert work.tokens / (16 * work.steps) > 0.9
+  assert made.fixed().tokens == 16 * 16
+
+
+def test_it_writes_what_it_measured(part, tmp_path):
+  # Dies if: a key that others read is renamed, or a number is missing.
+  part("models").write_folder(tmp_path / "m", _MICRO, end=0.2, top_k=5)
+  command = [sys.executable, str(_FOLDER / "benchmark.py")]
+  command += [f"--model={tmp_path / 'm'}", "--batch=4", "--rows=12"]
+  command += ["--max_tokens=8", "--peers=", "--rounds=1", "--top_k=5"]
+  out = tmp_path / "out.json"
+  printed = subprocess.run(
+    [*command, f"--out={out}"], check=True, capture_output=True, text=True
+  ).stdout
+  assert "rows that end by themselves" in printed
+  found = json.loads(out.read_text())
+  assert found["ratio"] == {}
+  assert found["recompiles"] == 0
+  assert found["equal_rows"]["share"] > 0.9
+  assert 0 < found["slot_use"] <= 1
+  assert found["useful_tokens_per_second"] > 0
+  assert found["step_over_gemm_floor"] > 1
+  assert {"pure", "top_k", "top_p", "min_p"} <= set(found["sampler_share"])
+  assert {"device", "versions"} <= set(found)
+  assert str(tmp_path) not in out.read_text()
