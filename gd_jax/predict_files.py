@@ -62,11 +62,13 @@ def main(argv: list[str]) -> int:
         _print_answer(classifier, flags.text)
       else:
         _answer_file(classifier, flags.input, flags.output, progress)
+  except BrokenPipeError:
+    # Whoever reads the answers, such as `head`, has enough of them.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
   except (UserError, OSError) as error:
     print(f"gd-jax-predict: {error}", file=sys.stderr)
     return 2
-  except BrokenPipeError:
-    return 0
   return 0
 
 
@@ -117,7 +119,9 @@ def _answer_file(
       size = os.fstat(file.fileno()).st_size
     out = stack.enter_context(_output(target))
     write = _writer(target, out)
-    bar = stack.enter_context(progress.bar("predict", size, unit="bytes"))
+    bar = None
+    if size:  # of a pipe it isn't known
+      bar = stack.enter_context(progress.bar("predict", size, unit="bytes"))
     for chunk in _chunks(read_lines(file, source), _ROWS_AT_A_TIME):
       for line in (line for line in chunk if line.error):
         bad += 1
@@ -125,7 +129,8 @@ def _answer_file(
           progress.say(f"{source}, line {line.number}: {line.error}")
       _answer(classifier, chunk, write)
       total += len(chunk)
-      bar.advance(chunk[-1].end - done)
+      if bar is not None:
+        bar.advance(chunk[-1].end - done)
       done = chunk[-1].end
   progress.say(f"{total:,} lines, {bad:,} of them bad")
 

@@ -81,12 +81,13 @@ def _words(folder: epath.Path) -> dict[str, Any]:
     ],
     "max_tokens": config["max_tokens"],
     "unk_id": config["unk_id"],
-    **_pieces(tokenizer),
+    **pieces(tokenizer),
     "characters": characters.tables(tokenizer),
   }
 
 
-def _pieces(tokenizer: Tokenizer) -> dict[str, Any]:
+def pieces(tokenizer: Tokenizer) -> dict[str, Any]:
+  """What the page needs to cut a word into pieces."""
   model = json.loads(tokenizer.to_str())["model"]
   return {
     "pieces": sorted(model["vocab"], key=model["vocab"].__getitem__),

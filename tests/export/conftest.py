@@ -27,6 +27,12 @@ def random_student(module, seed=0):
   return module, jax.tree.map(draw, shapes)
 
 
+@pytest.fixture
+def draw_student():
+  """draw_student(module) -> (module, random params)."""
+  return random_student
+
+
 @pytest.fixture(
   params=[
     students.ResCnn(97, 5, embed_width=8, num_filters=16, num_blocks=2),
