@@ -1,0 +1,143 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Training steps against PyTorch's, and many students against one by one.
+
+Run: python experiments/distillation_throughput/benchmark.py --students=16 \
+  --out=experiments/distillation_throughput/results/cpu.json
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+from typing import Any
+
+# Before JAX and PyTorch count the cores: one core, one thread in each.
+if hasattr(os, "sched_setaffinity"):
+  os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+import jax
+import ours
+
+_ROUNDS = {"student": 15, "sequential": 5, "teacher": 5, "generator": 3}
+
+
+def measure(
+  only: Sequence[str], *, students: int, rounds: int | None, tiny: bool
+) -> Iterator[dict[str, Any]]:
+  """Yields, after each comparison, all ratios so far and their spread.
+
+  Args:
+    only: Of "student", "teacher", "generator" (a step's time over PyTorch's)
+      and "sequential" (many students' speed over one by one).
+    students: How many students side by side.
+    rounds: Of every comparison; None: more for the faster ones.
+    tiny: Shrink every model, to see that the programs run.
+  """
+  found: dict[str, list[float]] = {}
+  seconds: dict[str, float] = {}
+  for what in only:
+    times = rounds or _ROUNDS[what]
+    if what == "sequential":
+      for name, size in ours.sizes(tiny=tiny).items():
+        # The mode "auto" is one of the two others: timing it anew would only
+        # add noise.
+        mode, steps = ours.side_by_side(size, num_students=students)
+        one_by_one, together = alternate(steps, times)
+        vmap = divided(one_by_one, together)
+        found[name] = vmap if mode == "vmap" else [1.0] * times
+        found[f"{name}_if_vmapped"] = vmap
+        seconds[f"{name}, one by one"] = statistics.median(one_by_one)
+    else:
+      # Late, because PyTorch is not needed for the comparison above.
+      import peers
+
+      steps = ours.STEPS[what](tiny=tiny), peers.STEPS[what](tiny=tiny)
+      mine, theirs = alternate(steps, times)
+      name = "torch" if what == "student" else f"torch_{what}"
+      found[name] = divided(mine, theirs)
+      seconds[what] = statistics.median(mine)
+      seconds[f"{what} of torch"] = statistics.median(theirs)
+    yield {
+      "ratio": {
+        name: rounded(statistics.median(values))
+        for name, values in found.items()
+      },
+      "min": {name: rounded(min(values)) for name, values in found.items()},
+      "max": {name: rounded(max(values)) for name, values in found.items()},
+      "rounds": {name: len(values) for name, values in found.items()},
+      "seconds": {name: rounded(value) for name, value in seconds.items()},
+      "students": students,
+      "machine": machine(),
+    }
+
+
+def alternate(
+  steps: Sequence[Callable[[], Any]], rounds: int
+) -> list[list[float]]:
+  """Seconds of each step in each round; a first round, not counted, compiles.
+
+  In turn, so that a slow minute of the machine falls on all of them.
+  """
+  seconds: list[list[float]] = [[] for _ in steps]
+  for number in range(rounds + 1):
+    for step, mine in zip(steps, seconds, strict=True):
+      start = _clock()
+      step()
+      if number:
+        mine.append(_clock() - start)
+  return seconds
+
+
+def _clock() -> float:
+  """CPU-seconds; on an accelerator seconds."""
+  if jax.default_backend() == "cpu":
+    return time.process_time()
+  return time.perf_counter()
+
+
+def divided(one: Sequence[float], other: Sequence[float]) -> list[float]:
+  """Round by round."""
+  return [a / b for a, b in zip(one, other, strict=True)]
+
+
+def rounded(value: float) -> float:
+  return float(f"{value:.3g}")
+
+
+def machine() -> dict[str, Any]:
+  """What it ran on, in general words."""
+  cpuinfo = pathlib.Path("/proc/cpuinfo")
+  flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
+  packages = ("jax", "flax", "optax", "torch", "transformers")
+  return {
+    "platform": jax.default_backend(),
+    "kind": jax.devices()[0].device_kind,
+    "cpu": platform.machine() + (", AVX-512" if "avx512f" in flags else ""),
+    "threads": 1,
+    "versions": {name: metadata.version(name) for name in packages},
+  }
+
+
+if __name__ == "__main__":
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument("--students", type=int, default=16)
+  parser.add_argument("--only", default=",".join(_ROUNDS))
+  parser.add_argument("--rounds", type=int, default=None)
+  parser.add_argument("--tiny", action="store_true")
+  parser.add_argument("--out", type=pathlib.Path, required=True)
+  args = parser.parse_args()
+  args.out.parent.mkdir(parents=True, exist_ok=True)
+  for made in measure(
+    args.only.split(","),
+    students=args.students,
+    rounds=args.rounds,
+    tiny=args.tiny,
+  ):
+    args.out.write_text(json.dumps(made, indent=1) + "\n")
+    print(made["ratio"], flush=True)

@@ -1,0 +1,65 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Fills the table of README.md from results/*.json.
+
+Run: python -m experiments.distillation_throughput.table
+"""
+
+import json
+import pathlib
+
+from experiments.paper import readme
+
+HERE = pathlib.Path(__file__).parent
+# (name, in words, goal)
+ROWS = (
+  ("torch", "student step, time over PyTorch's", "at most 0.9"),
+  ("torch_teacher", "MiniLM finetuning, time over PyTorch's", "at most 1.3"),
+  ("torch_generator", "GPT-2 finetuning, time over PyTorch's", "at most 1.1"),
+  (
+    "sequential_small_if_vmapped",
+    "small students vmapped, speed over one by one",
+    "at least 1.4",
+  ),
+  (
+    "sequential_limit_if_vmapped",
+    "the largest that auto vmaps, speed over one by one",
+    "at least 0.95",
+  ),
+  (
+    "sequential_if_vmapped",
+    "default students vmapped, speed over one by one",
+    "auto does not on a CPU",
+  ),
+)
+
+
+def lines(results: pathlib.Path) -> list[list[str]]:
+  """A row for each ratio of each file."""
+  found = [["machine", "what", "median", "least to most", "rounds", "goal"]]
+  for file in sorted(results.glob("*.json")):
+    made = json.loads(file.read_text())
+    machine = made["machine"]
+    where = machine["kind"]
+    if machine["platform"] == "cpu":
+      where = f"one core of a CPU ({machine['cpu']})"
+    for name, words, goal in ROWS:
+      if name not in made["ratio"]:
+        found.append([where, words, readme.NOT_RUN, "", "", goal])
+        continue
+      if name.startswith("sequential"):
+        words = f"{made['students']} {words}"
+      spread = f"{made['min'][name]:.2f} to {made['max'][name]:.2f}"
+      rounds = str(made["rounds"][name])
+      cell = f"{made['ratio'][name]:.2f}"
+      found.append([where, words, cell, spread, rounds, goal])
+  return found
+
+
+def main() -> None:
+  """Fills the table."""
+  readme.fill(HERE / "README.md", "table", lines(HERE / "results"))
+
+
+if __name__ == "__main__":
+  main()
