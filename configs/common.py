@@ -135,13 +135,13 @@ def _corpus() -> config_dict.ConfigDict:
 def _soft_labels() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
   c.batch_size = 128
+  # Texts made by word rules, for the arm rules_kd: so many for each generated
+  # one; None: none are made.
+  c.rules = config_dict.placeholder(float)
   return c
 
 
 def _students() -> config_dict.ConfigDict:
-  # Texts made by word rules, for the arm rules_kd: so many for each generated
-  # one; None: none are made.
-  c.rules = config_dict.placeholder(float)
   c = config_dict.ConfigDict()
   c.arms = ("gold", "kd", "gd_hard", "gd", "tfidf")
   c.num_seeds = 5
@@ -177,10 +177,6 @@ def _students() -> config_dict.ConfigDict:
   # Least share of labelled rows in a batch, and what one counts in the loss.
   c.labelled_fraction = 0.25
   c.labelled_weight = 1.0
-  # "vmap" (all in one program), "sequential" (one in each CPU core), "auto".
-  c.mode = "auto"
-  return c
-
   # Pairs of rows are mixed by shares of Beta(mix, mix); None: they are not.
   c.mix = config_dict.placeholder(float)
   # Of generated texts, only those the teacher is so sure of; None: all.
@@ -188,6 +184,10 @@ def _students() -> config_dict.ConfigDict:
   # At most so many times an equal share of them in one class of the teacher's;
   # None: as they come.
   c.balance = config_dict.placeholder(float)
+  # "vmap" (all in one program), "sequential" (one in each CPU core), "auto".
+  c.mode = "auto"
+  return c
+
 
 def _report() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
