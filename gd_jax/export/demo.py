@@ -36,7 +36,13 @@ _RUNTIME = (
   "ort-wasm-simd-threaded.mjs",
   "ort-wasm-simd-threaded.wasm",
 )
-_PAGE = ("index.html", "page.js", "tokenizer.js", "style.css")
+_PAGE = (
+  "index.html",
+  "page.js",
+  "tokenizer.js",
+  "style.css",
+  "NOTICE.txt",
+)
 _SECONDS = 120
 
 
