@@ -17,6 +17,7 @@ import re
 import shlex
 import sys
 import warnings
+from typing import Any
 
 # Said before JAX and its friends are imported, so that they keep quiet too.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -201,11 +202,20 @@ def _one_line(error: Exception) -> str:
 
 def _keep_quiet() -> None:
   """Libraries speak only when something is wrong."""
-  absl_logging.set_verbosity(absl_logging.ERROR)
+  # Orbax logs errors with their tracebacks, and then raises them.
+  absl_logging.set_verbosity(absl_logging.FATAL)
+  logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+  sys.unraisablehook = _unraisable
   for name in ("jax", "orbax", "flax", "tensorflow_datasets", "transformers"):
     logging.getLogger(name).setLevel(logging.ERROR)
   warnings.filterwarnings("ignore", category=DeprecationWarning)
   warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _unraisable(unraisable: Any) -> None:
+  # TensorStore's threads tell of writes to a loop that has given up on them.
+  if "loop is closed" not in str(unraisable.exc_value):
+    sys.__unraisablehook__(unraisable)
 
 
 def _complain(line: str, *, code: int = 2) -> int:

@@ -16,6 +16,7 @@ CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 def command(monkeypatch, capsys):
   """Runs a command line; returns its exit code and what it said."""
   monkeypatch.chdir(CONFIGS.parent)
+  monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
 
   def run(*flags):
     saved = flagsaver.save_flag_values()
