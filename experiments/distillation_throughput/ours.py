@@ -46,25 +46,27 @@ class Size:
     )
 
   @property
-  def num_params(self) -> int:
+  def work(self) -> int:
+    """Parameters that work on a token, times the tokens of a batch."""
     shapes = jax.eval_shape(
       lambda: families.init_params(self.module(), jax.random.key(0))
     )
-    return families.count_params(shapes)
+    working = families.count_params(shapes, embeddings=False)
+    return working * self.batch_size * LENGTH
 
 
 DEFAULT = Size(8000, 96, 128, 3, 32)
 
 
 def sizes(*, tiny: bool) -> dict[str, Size]:
-  """The default student, a small one, and the largest that "auto" vmaps."""
+  """The default student, a small one and one between them."""
   small = {"sequential_small": Size(1000, 32, 32, 2, 8)}
   if tiny:
     return small
   return {
     "sequential": DEFAULT,
     **small,
-    "sequential_limit": Size(1500, 64, 64, 3, 32),
+    "sequential_middle": Size(1500, 64, 64, 3, 32),
   }
 
 
@@ -136,7 +138,7 @@ def student(size: Size, *, num_students: int, alone: bool) -> Step:
 def side_by_side(size: Size, *, num_students: int) -> tuple[str, list[Step]]:
   """(what "auto" takes, [one by one, all in one program])."""
   mode = side_by_side_lib.choose_mode(
-    "auto", num_params=size.num_params, platform=jax.default_backend()
+    "auto", work=size.work, platform=jax.default_backend()
   )
   return mode, [
     student(size, num_students=num_students, alone=alone)

@@ -22,9 +22,9 @@ ROWS = (
     "at least 1.4",
   ),
   (
-    "sequential_limit_if_vmapped",
-    "the largest that auto vmaps, speed over one by one",
-    "at least 0.95",
+    "sequential_middle_if_vmapped",
+    "students of middle size vmapped, speed over one by one",
+    "auto does not on a CPU",
   ),
   (
     "sequential_if_vmapped",

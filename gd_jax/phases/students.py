@@ -153,8 +153,9 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
   num_params = _count(setting.spec)
   num_working = _count(setting.spec, embeddings=False)
   on_cpu = devices.platform() == "cpu"
+  work = num_working * _tokens_per_step(setting)
   mode = side_by_side.choose_mode(
-    c.mode, num_params=num_params, platform=devices.platform()
+    c.mode, work=work, platform=devices.platform()
   )
   groups, done = _groups(setting, together=mode == "vmap")
   if not groups:
@@ -169,7 +170,7 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
     f" {'all in one program' if mode == 'vmap' else f'{workers} at a time'};"
     f" {len(setting.rows.train):,} labelled and"
     f" {len(setting.rows.generated):,} generated rows;"
-    f" {_guess(setting, num_working, len(trials), workers=workers)}"
+    f" {_guess(work * len(trials) * c.total_steps, workers=workers)}"
   )
   total, guard = len(trials) * c.total_steps, threading.Lock()
   waiting: dict[str, list[student_folder.Ended]] = {}
@@ -270,22 +271,17 @@ def _write_best(
   )
 
 
-def _guess(
-  setting: student_setting.Setting,
-  num_working: int,
-  num_trials: int,
-  *,
-  workers: int,
-) -> str:
-  """How long it takes: each token costs about 6 operations a parameter."""
+def _tokens_per_step(setting: student_setting.Setting) -> float:
+  """A batch's rows are padded to the longest of like ones: some 8 more."""
+  mean = np.count_nonzero(setting.store["tokens"], axis=1).mean()
+  return setting.config.batch_size * (8 + mean)
+
+
+def _guess(work: float, *, workers: int) -> str:
+  """How long steps take whose forward passes take `work` multiplications."""
   if devices.platform() != "cpu":
     return "a few minutes"
-  c = setting.config
-  tokens = c.batch_size * (
-    8 + np.count_nonzero(setting.store["tokens"], 1).mean()
-  )
-  steps = num_trials * c.total_steps
-  seconds = 6 * num_working * tokens * steps / (_CPU_OPERATIONS * workers)
+  seconds = 6 * work / (_CPU_OPERATIONS * workers)
   return f"about {max(1, round(seconds / 60))} min"
 
 

@@ -58,26 +58,24 @@ def test_a_signal_reaches_every_job():
 
 
 @pytest.mark.parametrize(
-  ("mode", "num_params", "platform", "expected"),
+  ("mode", "work", "platform", "expected"),
   [
-    ("auto", 1_000_000, "cpu", "sequential"),
-    ("auto", 10_000, "cpu", "vmap"),
-    ("auto", 1_000_000, "gpu", "vmap"),
-    ("auto", 1_000_000, "tpu", "vmap"),
-    ("vmap", 1_000_000, "cpu", "vmap"),
-    ("sequential", 10_000, "gpu", "sequential"),
+    ("auto", 80e6, "cpu", "sequential"),
+    ("auto", 3.6e6, "cpu", "vmap"),
+    ("auto", 300e6, "gpu", "vmap"),
+    ("auto", 300e6, "tpu", "vmap"),
+    ("vmap", 300e6, "cpu", "vmap"),
+    ("sequential", 1e6, "gpu", "sequential"),
   ],
 )
-def test_the_mode(mode, num_params, platform, expected):
-  chosen = side_by_side.choose_mode(
-    mode, num_params=num_params, platform=platform
-  )
+def test_the_mode(mode, work, platform, expected):
+  chosen = side_by_side.choose_mode(mode, work=work, platform=platform)
   assert chosen == expected
 
 
 def test_another_mode_is_refused():
   with pytest.raises(ValueError, match="mode is one of"):
-    side_by_side.choose_mode("scan", num_params=1, platform="cpu")
+    side_by_side.choose_mode("scan", work=1, platform="cpu")
 
 
 # Dies if: the groups are formed from what is left to do.
