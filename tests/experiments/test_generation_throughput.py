@@ -39,16 +39,12 @@ def test_end_probability_gives_the_mean(part, mean):
   assert sum(lengths) == pytest.approx(mean, rel=1e-6)
 
 
-# Dies if: the end's logit moves with the text, others share its direction, or
-# the filter is not reckoned with.
-@pytest.mark.parametrize(("kind", "top_k"), [("pure", None), ("top_k", 10)])
-def test_random_models_end_by_themselves(part, tmp_path, kind, top_k):
+# Dies if: the end's logit moves with the text, or others share its direction.
+def test_random_models_end_by_themselves(part, tmp_path):
   models, engine = part("models"), part("engine")
   end = models.end_probability(6, 16)
-  models.write_folder(tmp_path, _MICRO, end=end, top_k=top_k)
-  made = engine.Engine(
-    tmp_path, batch=16, max_tokens=16, kind=kind, top_k=top_k or 10
-  )
+  models.write_folder(tmp_path, _MICRO, end=end, top_k=None)
+  made = engine.Engine(tmp_path, batch=16, max_tokens=16, kind="pure", top_k=10)
   work = made.refill(1000)
   assert work.tokens / 1000 == pytest.approx(6, rel=0.1)
   assert work.tokens / (16 * work.steps) > 0.9

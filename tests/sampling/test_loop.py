@@ -183,14 +183,19 @@ def test_banned_tokens_are_never_drawn(tiny_gpt2, shape_of, request_of):
   assert np.mean([row.log_prob / len(row.tokens) for row in rows.values()]) < -3
 
 
-# Dies if: the end may come one token early, or min_tokens counts the end.
+# Dies if: the end may come one token early, or min_tokens counts the end or
+# the prompt.
+@pytest.mark.parametrize("prompts", [None, [[5, 6]]])
 @pytest.mark.parametrize("min_tokens", [0, 1, 5])
-def test_min_tokens(tiny_gpt2, shape_of, request_of, min_tokens):
+def test_min_tokens(tiny_gpt2, shape_of, request_of, min_tokens, prompts):
   # A likely end: texts of the least length must come up.
-  request = request_of(61, min_tokens=min_tokens, banned=range(1, 50))
+  request = request_of(
+    61, min_tokens=min_tokens, banned=range(1, 50), prompts=prompts
+  )
   rows, _ = draw(tiny_gpt2, shape_of(), request, range(400))
   text_lengths = [
-    len(row.tokens) - (row.tokens[-1] == 0) for row in rows.values()
+    len(row.tokens) - (row.tokens[-1] == 0) - request.prompt_length
+    for row in rows.values()
   ]
   assert min(text_lengths) == min_tokens
 
@@ -216,9 +221,8 @@ def test_first_tokens_by_frequency(counting, shape_of, request_of):
   )
 
 
-# Dies if: a row gets another class's prompt, a prompt's end token ends it, the
-# text's first token is drawn before the prompt's end, or min_tokens counts the
-# prompt.
+# Dies if: a row gets another class's prompt, a prompt's end token ends it, or
+# the text's first token is drawn before the prompt's end.
 def test_each_row_begins_with_its_classs_prompt(counting, shape_of, request_of):
   # Token 20 ends a text, and stands in a prompt.
   prompts = [[20, 3], [7, 9], [2, 18]]
