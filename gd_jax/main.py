@@ -213,8 +213,11 @@ def _keep_quiet() -> None:
 
 
 def _unraisable(unraisable: Any) -> None:
+  error = unraisable.exc_value
+  # Writers that are closed at exit: that the disk is full was said before.
+  is_full = isinstance(error, OSError) and error.errno in _FULL
   # TensorStore's threads tell of writes to a loop that has given up on them.
-  if "loop is closed" not in str(unraisable.exc_value):
+  if not is_full and "loop is closed" not in str(error):
     sys.__unraisablehook__(unraisable)
 
 
