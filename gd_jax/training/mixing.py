@@ -73,10 +73,12 @@ def apply(
     return mixed(vectors, share, partner)
 
   with nn.intercept_methods(mix_vectors):
-    return module.apply(
+    logits = module.apply(
       {"params": params},
       tokens,
       jnp.maximum(mask, mask[partner]),
       deterministic=False,
       rngs={"dropout": rng},
     )
+  assert not isinstance(logits, tuple), "no collection is mutable"
+  return logits
