@@ -28,7 +28,7 @@ from absl import flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from gd_jax import devices, hub, pipeline, signals, sweeps
+from gd_jax import devices, hub, pipeline, signals, sweeps, verifier
 from gd_jax.errors import UserError
 from gd_jax.models.pretrained import PretrainedError
 from gd_jax.progress import Progress
@@ -139,7 +139,7 @@ def _run(progress: Progress) -> int:
 
 
 def _verify(workdir: str, progress: Progress) -> int:
-  problems = pipeline.verify(workdir, phases=_PHASES.value)
+  problems = verifier.verify(workdir, phases=_PHASES.value)
   for problem in problems:
     print(problem)
   if not problems:

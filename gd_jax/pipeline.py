@@ -16,8 +16,6 @@ from ml_collections import config_dict
 
 from gd_jax import (
   artefacts,
-  checkpoints,
-  counts,
   journal,
   signals,
   workdirs,
@@ -179,11 +177,11 @@ def run(
   chosen = [
     phase
     for phase in PHASES
-    if phase.name in _checked(phases if phases is not None else NAMES)
+    if phase.name in checked(phases if phases is not None else NAMES)
   ]
   with workdirs.lock(workdir):
     workdirs.sweep_leftovers(workdir)
-    _clear(workdir, dependents(_checked(redo)), progress)
+    _clear(workdir, dependents(checked(redo)), progress)
     _require_compatible(config, workdir, chosen)
     whole: set[str] = set()
     for number, phase in enumerate(chosen, start=1):
@@ -200,7 +198,12 @@ def run(
   return workdir
 
 
-def _checked(names: Collection[str]) -> set[str]:
+def checked(names: Collection[str]) -> set[str]:
+  """`names`, all of them phases'.
+
+  Raises:
+    UserError: one is not; says which there are.
+  """
   for name in names:
     if name not in NAMES:
       raise UserError(
@@ -281,7 +284,7 @@ def _hindrances(
   return found
 
 
-def _recipe(folder: epath.Path) -> dict[str, Any] | None:
+def recipe_of(folder: epath.Path) -> dict[str, Any] | None:
   """What `folder` was made by, or is being made by; None if it's not begun.
 
   Raises:
@@ -309,7 +312,7 @@ def _require_compatible(
   """
   changing: set[str] = set()
   for phase in phases:
-    recipe = _recipe(workdir / phase.name)
+    recipe = recipe_of(workdir / phase.name)
     if recipe is None or phase.derived:
       continue
     fields = recipe_config(config, phase)
@@ -360,7 +363,7 @@ def _run_phase(
   folder = workdir / phase.name
   fields = recipe_config(config, phase)
   inputs = _inputs(phase, config, workdir)
-  recipe = _recipe(folder)
+  recipe = recipe_of(folder)
   if recipe is None:
     workdirs.clear(folder)
     for other in reuse:
@@ -401,69 +404,3 @@ def _run_phase(
   )
   whole.add(phase.name)
   progress.say(f"{title}: done in {manifest['seconds']:.0f} s")
-
-
-def verify(
-  workdir: epath.PathLike, *, phases: Collection[str] | None = None
-) -> list[str]:
-  """Checks every artefact of `workdir` and says what is wrong with each.
-
-  Args:
-    workdir: where the artefacts lie.
-    phases: names of the only phases to look at; None: all.
-
-  Returns:
-    One line per problem, each with the mend.
-  """
-  workdir = epath.Path(workdir)
-  if not workdir.exists():
-    raise UserError(f"there is no workdir {workdir}: check --workdir")
-  names = _checked(phases if phases is not None else NAMES)
-  found = []
-  for phase in (phase for phase in PHASES if phase.name in names):
-    folder = workdir / phase.name
-    try:
-      recipe = _recipe(folder)
-      manifest = artefacts.read_manifest(folder)
-      if recipe is None:
-        continue
-      if manifest is None:
-        found += _wrong_with_unfinished(folder)
-      else:
-        found += _wrong_with_finished(phase, workdir, manifest)
-    except UserError as error:
-      found.append(str(error))
-  return found
-
-
-def _wrong_with_unfinished(folder: epath.Path) -> list[str]:
-  return [
-    *checkpoints.resume_problems(folder),
-    *(
-      f"{problem}: the same command makes it anew"
-      for _, problem in workdirs.unproven(folder)
-    ),
-  ]
-
-
-def _wrong_with_finished(
-  phase: Phase, workdir: epath.Path, manifest: dict[str, Any]
-) -> list[str]:
-  folder = workdir / phase.name
-  mend = f"mend it with --redo={phase.name}"
-  found = [f"{problem}: {mend}" for problem in artefacts.problems(folder)]
-  if not found:
-    # Only of whole files does it make sense to ask what they hold.
-    found += [
-      f"{problem}: {mend}"
-      for problem in counts.problems(phase.name, folder, manifest)
-    ]
-    found += checkpoints.params_problems(folder)
-  for name in phase.reads:
-    other = artefacts.read_manifest(workdir / name)
-    if other is None or other["fingerprint"] != manifest["inputs"][name]:
-      found.append(
-        f"{folder} was made from another {name} than the one that lies "
-        f"beside it: {mend}"
-      )
-  return found

@@ -8,7 +8,7 @@ import pytest
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, journal, pipeline, signals, workdirs
+from gd_jax import artefacts, journal, pipeline, signals, verifier, workdirs
 from gd_jax.errors import UserError
 
 
@@ -153,14 +153,14 @@ def test_damage_is_noticed_before_use(house, config, tmp_path, progress):
   (tmp_path / "grow" / "out.json").write_text("{}")
   with pytest.raises(UserError, match=r"out\.json.*--redo=grow"):
     _run(house, config, tmp_path, progress)
-  assert pipeline.verify(tmp_path)
+  assert verifier.verify(tmp_path)
 
 
 def test_verify_finds_nothing_wrong_with_a_whole_workdir(
   house, config, tmp_path, progress
 ):
   _run(house, config, tmp_path, progress)
-  assert pipeline.verify(tmp_path) == []
+  assert verifier.verify(tmp_path) == []
 
 
 def test_a_missing_input_names_the_phase_to_run(
@@ -195,7 +195,7 @@ def test_a_lost_manifest_costs_no_work(house, config, tmp_path, progress):
   ):
     _run(house, config, tmp_path, progress)
   assert (tmp_path / "grow" / "out.json").exists()
-  assert any("--redo=grow" in line for line in pipeline.verify(tmp_path))
+  assert any("--redo=grow" in line for line in verifier.verify(tmp_path))
 
 
 # Dies if: an input is trusted for its manifest alone.
@@ -229,7 +229,7 @@ def test_a_clock_that_jumps_changes_nothing(
   monkeypatch.setattr(time, "time", lambda: 1.0)
   ran = _run(house, config, tmp_path, progress)
   assert ran == ["follow", "train", "tell"]
-  assert pipeline.verify(tmp_path) == []
+  assert verifier.verify(tmp_path) == []
 
 
 def test_a_signal_is_heard_between_phases(house, config, tmp_path, progress):

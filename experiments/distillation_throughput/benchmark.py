@@ -45,13 +45,11 @@ def measure(
     times = rounds or _ROUNDS[what]
     if what == "sequential":
       for name, size in ours.sizes(tiny=tiny).items():
-        # The mode "auto" is one of the two others: timing it anew would only
-        # add noise.
-        mode, steps = ours.side_by_side(size, num_students=students)
-        one_by_one, together = alternate(steps, times)
-        vmap = divided(one_by_one, together)
-        found[name] = vmap if mode == "vmap" else [1.0] * times
-        found[f"{name}_if_vmapped"] = vmap
+        mode, (one, vmapped) = ours.side_by_side(size, num_students=students)
+        auto = vmapped if mode == "vmap" else one
+        one_by_one, together, as_auto = alternate((one, vmapped, auto), times)
+        found[name] = divided(one_by_one, as_auto)
+        found[f"{name}_if_vmapped"] = divided(one_by_one, together)
         seconds[f"{name}, one by one"] = statistics.median(one_by_one)
     else:
       # Late, because PyTorch is not needed for the comparison above.

@@ -31,6 +31,9 @@ ROWS = (
     "default students vmapped, speed over one by one",
     "auto does not on a CPU",
   ),
+  ("sequential_small", "small students by auto", "at least 0.95"),
+  ("sequential_middle", "students of middle size by auto", "at least 0.95"),
+  ("sequential", "default students by auto", "at least 0.95"),
 )
 
 

@@ -25,8 +25,6 @@ from gd_jax.training import metrics
 
 NAME = "corpus"
 _TIMING = "timing.json"
-# Rough, for the first line's guess alone: multiply-adds a second, per device.
-_GUESSED_RATE = {"cpu": 5e10, "gpu": 5e12, "tpu": 5e12}
 
 
 def run(
@@ -173,12 +171,10 @@ def _say(
     )
   num_devices = len(devices.local_devices())
   tokens = c.num_texts * min(c.max_tokens, fmt.max_tokens) / 3
-  rate = _GUESSED_RATE.get(devices.platform(), 5e12) * num_devices
-  minutes = tokens * num_params / rate / 60
   progress.say(
     f"corpus: draw {c.num_texts:,} texts by {c.sampler}, {c.slots} at a time"
     f" on {num_devices} {devices.platform()} device(s);"
-    f" about {max(minutes, 0.5):.1f} minutes"
+    f" {devices.about(2 * tokens * num_params)}"
   )
 
 

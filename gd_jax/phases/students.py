@@ -38,8 +38,6 @@ NAME = "students"
 _UNFINISHED = "unfinished"
 _GROUPS = "groups.json"
 _SAVE_SECONDS = 15.0
-# Additions and multiplications a second of one core, roughly.
-_CPU_OPERATIONS = 3e10
 
 
 def run(
@@ -170,7 +168,7 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
     f" {'all in one program' if mode == 'vmap' else f'{workers} at a time'};"
     f" {len(setting.rows.train):,} labelled and"
     f" {len(setting.rows.generated):,} generated rows;"
-    f" {_guess(work * len(trials) * c.total_steps, workers=workers)}"
+    f" {devices.about(6 * work * len(trials) * c.total_steps)}"
   )
   total, guard = len(trials) * c.total_steps, threading.Lock()
   waiting: dict[str, list[student_folder.Ended]] = {}
@@ -275,14 +273,6 @@ def _tokens_per_step(setting: student_setting.Setting) -> float:
   """A batch's rows are padded to the longest of like ones: some 8 more."""
   mean = np.count_nonzero(setting.store["tokens"], axis=1).mean()
   return setting.config.batch_size * (8 + mean)
-
-
-def _guess(work: float, *, workers: int) -> str:
-  """How long steps take whose forward passes take `work` multiplications."""
-  if devices.platform() != "cpu":
-    return "a few minutes"
-  seconds = 6 * work / (_CPU_OPERATIONS * workers)
-  return f"about {max(1, round(seconds / 60))} min"
 
 
 def _heldout_accuracies(setting: student_setting.Setting) -> dict[str, float]:

@@ -9,7 +9,7 @@ import random
 import pytest
 from etils import epath
 
-from gd_jax import artefacts, checkpoints, journal, pipeline, workdirs
+from gd_jax import artefacts, checkpoints, journal, pipeline, verifier, workdirs
 from gd_jax.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def test_of_a_finished_folder(
         said = "nothing"
       except UserError as error:
         said = str(error)
-      verified = pipeline.verify(finished, phases=[phase])
+      verified = verifier.verify(finished, phases=[phase])
       for line in (said, *(verified or ["nothing"])):
         if path.name not in line or f"--redo={phase}" not in line:
           unnoticed.append((path.name, how, line))
@@ -131,7 +131,7 @@ def test_of_unfinished_folders(
         continue
       tried += 1
       with _damaged(path, how):
-        lines = pipeline.verify(finished, phases=[phase])
+        lines = verifier.verify(finished, phases=[phase])
         if not any(str(path) in line for line in lines):
           unnoticed.append((name, how, lines))
   assert tried >= 100

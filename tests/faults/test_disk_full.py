@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from gd_jax import atomic, pipeline
+from gd_jax import atomic, pipeline, verifier
 
 _STEPS_KB = (256, 512, 1024)
 
@@ -51,7 +51,7 @@ def test_each_write_in_turn(toys, tmp_path, progress, fingerprints, full_at):
     if not full:
       break
     assert len(fingerprints(workdir)) < 3
-    assert pipeline.verify(workdir) == []
+    assert verifier.verify(workdir) == []
     assert not [*workdir.glob("**/.*.tmp")]
     pipeline.run(toys, workdir, progress=progress)
     assert fingerprints(workdir) == expected
@@ -76,7 +76,7 @@ def test_each_write_of_a_folder_that_grows(
       pipeline.run(toys, workdir, **only)
     if not full:
       break
-    assert pipeline.verify(workdir) == []
+    assert verifier.verify(workdir) == []
     assert (workdir / "draw" / "part2.json").exists()
     pipeline.run(toys, workdir, **only)
     assert progress.warnings == []

@@ -1,0 +1,77 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Is a workdir still what its manifests say? What `--verify` answers."""
+
+from collections.abc import Collection
+from typing import Any
+
+from etils import epath
+
+from gd_jax import artefacts, checkpoints, counts, pipeline, workdirs
+from gd_jax.errors import UserError
+
+
+def verify(
+  workdir: epath.PathLike, *, phases: Collection[str] | None = None
+) -> list[str]:
+  """Checks every artefact of `workdir` and says what is wrong with each.
+
+  Args:
+    workdir: where the artefacts lie.
+    phases: names of the only phases to look at; None: all.
+
+  Returns:
+    One line per problem, each with the mend.
+  """
+  workdir = epath.Path(workdir)
+  if not workdir.exists():
+    raise UserError(f"there is no workdir {workdir}: check --workdir")
+  names = pipeline.checked(phases if phases is not None else pipeline.NAMES)
+  found = []
+  for phase in (phase for phase in pipeline.PHASES if phase.name in names):
+    folder = workdir / phase.name
+    try:
+      recipe = pipeline.recipe_of(folder)
+      manifest = artefacts.read_manifest(folder)
+      if recipe is None:
+        continue
+      if manifest is None:
+        found += _wrong_with_unfinished(folder)
+      else:
+        found += _wrong_with_finished(phase, workdir, manifest)
+    except UserError as error:
+      found.append(str(error))
+  return found
+
+
+def _wrong_with_unfinished(folder: epath.Path) -> list[str]:
+  return [
+    *checkpoints.resume_problems(folder),
+    *(
+      f"{problem}: the same command makes it anew"
+      for _, problem in workdirs.unproven(folder)
+    ),
+  ]
+
+
+def _wrong_with_finished(
+  phase: pipeline.Phase, workdir: epath.Path, manifest: dict[str, Any]
+) -> list[str]:
+  folder = workdir / phase.name
+  mend = f"mend it with --redo={phase.name}"
+  found = [f"{problem}: {mend}" for problem in artefacts.problems(folder)]
+  if not found:
+    # Only of whole files does it make sense to ask what they hold.
+    found += [
+      f"{problem}: {mend}"
+      for problem in counts.problems(phase.name, folder, manifest)
+    ]
+    found += checkpoints.params_problems(folder)
+  for name in phase.reads:
+    other = artefacts.read_manifest(workdir / name)
+    if other is None or other["fingerprint"] != manifest["inputs"][name]:
+      found.append(
+        f"{folder} was made from another {name} than the one that lies "
+        f"beside it: {mend}"
+      )
+  return found
