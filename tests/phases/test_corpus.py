@@ -301,4 +301,4 @@ def test_it_says_what_it_does(config, workdir, capsys):
   corpus.run(config, workdir, Progress())
   said = capsys.readouterr().err
   assert "draw 50 texts by pure, 4 at a time on 1 cpu device" in said
-  assert "minutes" in said
+  assert "; about " in said and " min" in said
