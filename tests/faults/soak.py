@@ -21,8 +21,7 @@ from collections.abc import Iterator, Mapping
 
 ROOT = pathlib.Path(__file__).parents[2]
 LONG = ("teacher", "generator", "corpus", "soft_labels", "students")
-# Not export: it only writes students in other forms, in a moment.
-PHASES = ("data", *LONG, "report")
+PHASES = ("data", *LONG, "report", "export")
 _POLL_SECONDS = 0.02
 # Files that hold times or Orbax's own notes: `artefacts` says so, too.
 _VOLATILE = {"manifest.json", "metrics.jsonl", "timing.json", "groups.json"}
@@ -180,8 +179,9 @@ def disturb(
 def contents(workdir: pathlib.Path) -> dict[str, bytes]:
   """Every byte of the run's results that must not depend on how it was run."""
   found = {}
-  for phase in (*PHASES[:-1], "report/logits"):
-    for path in sorted((workdir / phase).rglob("*")):
+  # The report's page tells times.
+  for part in ("data", *LONG, "report/logits", "export"):
+    for path in sorted((workdir / part).rglob("*")):
       name = path.relative_to(workdir)
       volatile = not _VOLATILE_FOLDERS.isdisjoint(name.parts)
       if path.is_file() and path.name not in _VOLATILE and not volatile:
