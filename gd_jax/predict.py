@@ -224,12 +224,12 @@ def _jax_run(config: dict[str, Any], params: bytes) -> Run:
   import safetensors.numpy
   from flax import traverse_util
 
+  from gd_jax.export import stablehlo
   from gd_jax.models import families
 
   flat = safetensors.numpy.load(params)
   tree = jax.device_put(traverse_util.unflatten_dict(flat, sep="/"))
-  spec = config["model"]
-  module = families.build(spec | ({"conv": "lax"} if "conv" in spec else {}))
+  module = families.build(stablehlo.for_inference(config["model"]))
 
   @jax.jit
   def classify(params, tokens):

@@ -8,7 +8,7 @@ arithmetic stays float32: the file is a quarter as large, a layer's weights are
 multiplied out once, when a runtime loads them, and every runtime computes the
 same numbers, which integer arithmetic on different processors does not.
 
-Legend: B batch, L length, D width, C classes.
+Legend: B batch, L length, D width, H an LSTM's state, C classes.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from jaxtyping import Float, Int8
 
 from gd_jax.errors import UserError
 
+Params = dict[str, Any]
 INSTALL = "pip install 'gd_jax[export]'"
 # Gelu came with opset 20. Runtimes from 2024 on read both.
 _OPSET, _IR = 20, 9
@@ -36,6 +37,11 @@ def quantize(
   largest = np.abs(array).max(axis=axes, keepdims=True)
   scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
   return np.rint(array / scales).astype(np.int8), scales
+
+
+def _onnx_gates(array: np.ndarray) -> np.ndarray:
+  i, f, g, o = np.split(array, 4, axis=-1)
+  return np.concatenate([i, o, f, g], axis=-1)
 
 
 class Graph:
@@ -123,6 +129,50 @@ class Graph:
     columns = self.op("Concat", *neighbours, axis=-1)
     kernel = params["kernel"].reshape(width * channels, outputs)
     return self.dense(columns, {"kernel": kernel, "bias": params["bias"]})
+
+  def lstm(
+    self, x: str, directions: Sequence[Params], lengths: str, *, width: int
+  ) -> str:
+    """The last states of LSTMs, the second one's from the end on: [B 2H].
+
+    Args:
+      x: Inputs [B L D].
+      directions: "input" {"kernel" [D 4H], "bias" [4H]} and "kernel" [H 4H] of
+        each of the two; gates: input, forget, cell, output.
+      lengths: Real tokens of each row: int32 [B].
+      width: H.
+    """
+
+    def by_output(kernels: list[np.ndarray]) -> str:
+      """[2 4H D], gates in ONNX's order: input, output, forget, cell."""
+      rows = [
+        self.op("Transpose", self.weight(_onnx_gates(kernel)), perm=[1, 0])
+        for kernel in kernels
+      ]
+      first = self._whole(0)
+      rows = [self.op("Unsqueeze", row, first) for row in rows]
+      return self.op("Concat", *rows, axis=0)
+
+    biases = np.stack([_onnx_gates(d["input"]["bias"]) for d in directions])
+    states = f"states_{len(self._nodes)}"
+    self._nodes.append(
+      self._onnx.helper.make_node(
+        "LSTM",
+        [
+          self.op("Transpose", x, perm=[1, 0, 2]),
+          by_output([d["input"]["kernel"] for d in directions]),
+          by_output([d["kernel"] for d in directions]),
+          self.constant(np.concatenate([biases, 0 * biases], axis=1)),
+          lengths,
+        ],
+        ["", states],
+        hidden_size=width,
+        direction="bidirectional",
+      )
+    )
+    by_row = self.op("Transpose", states, perm=[1, 0, 2])
+    shape = self.constant(np.array([0, 2 * width], np.int64))
+    return self.op("Reshape", by_row, shape)
 
   def layer_norm(
     self, x: str, params: dict[str, np.ndarray], *, epsilon: float

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from gd_jax.errors import UserError
-from gd_jax.export.graph import Graph
+from gd_jax.export.graph import Graph, Params
 
 _NORM_EPSILON = 1e-6  # flax's default
-Params = dict[str, Any]
 
 
 def build(
@@ -115,7 +114,36 @@ def _kim_cnn(graph: Graph, spec: dict[str, Any], params: Params) -> str:
   return graph.op("Concat", *pooled, axis=-1)
 
 
+def _blend_cnn(graph: Graph, spec: dict[str, Any], params: Params) -> str:
+  _, ones = _real(graph)
+  _, count = _counted(graph, ones)
+  x = graph.embed(params["embed"]["embedding"], "tokens")
+  pooled = []
+  for i in range(spec["num_layers"]):
+    x = graph.op("Relu", graph.convolve(x, params[f"conv_{i}"], ones))
+    pooled.append(_mean_pool(graph, x, ones, count))
+  x = graph.dense(graph.op("Concat", *pooled, axis=-1), params["hidden"])
+  return graph.op("Relu", x)
+
+
+def _bilstm(graph: Graph, spec: dict[str, Any], params: Params) -> str:
+  _, ones = _real(graph)
+  lengths = graph.op(
+    "Squeeze", graph.reduce("Sum", ones, 1), graph.constant(np.array([1]))
+  )
+  x = graph.embed(params["embed"]["embedding"], "tokens")
+  last = graph.lstm(
+    x,
+    [params["forward"], params["backward"]],
+    graph.op("Cast", lengths, to=6),  # INT32
+    width=spec["state_width"],
+  )
+  return graph.op("Relu", graph.dense(last, params["hidden"]))
+
+
 _FAMILIES: dict[str, Callable[[Graph, dict[str, Any], Params], str]] = {
   "res_cnn": _res_cnn,
   "kim_cnn": _kim_cnn,
+  "blend_cnn": _blend_cnn,
+  "bilstm": _bilstm,
 }

@@ -24,8 +24,7 @@ def build(spec: dict[str, Any], params: dict[str, Any]) -> bytes:
     spec: The student's `model.json`.
     params: Its parameters.
   """
-  # Of the two forms of a convolution, the one for inference.
-  module = families.build(spec | ({"conv": "lax"} if "conv" in spec else {}))
+  module = families.build(for_inference(spec))
 
   def classify(tokens):
     mask = (tokens != 0).astype(jnp.int32)
@@ -38,6 +37,12 @@ def build(spec: dict[str, Any], params: dict[str, Any]) -> bytes:
       jax.ShapeDtypeStruct(shape, jnp.int32)
     )
   return bytes(made.serialize())
+
+
+def for_inference(spec: dict[str, Any]) -> dict[str, Any]:
+  """A `model.json` with the form of each layer that fits any length best."""
+  wanted = {"conv": "lax", "unroll": 1}
+  return spec | {name: wanted[name] for name in wanted if name in spec}
 
 
 @contextlib.contextmanager

@@ -15,15 +15,13 @@ from jaxtyping import Array, Float, Int
 
 from gd_jax.models.dropout import Dropout
 
-# Steps of the scan that are one step of the loop: fewer, larger bodies.
-_UNROLL = 4
-
 
 class Lstm(nn.Module):
   """The last state of an LSTM; a padded step leaves the state as it is."""
 
   width: int
   reverse: bool
+  unroll: int
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -57,7 +55,7 @@ class Lstm(nn.Module):
       (zeros, zeros),
       (given.swapaxes(0, 1), real.swapaxes(0, 1)),
       reverse=self.reverse,
-      unroll=_UNROLL,
+      unroll=self.unroll,
     )
     return state
 
@@ -74,6 +72,9 @@ class BiLstm(nn.Module):
 
   3,001,400 + 201 C parameters with 8,000 word pieces, as wide as Tang et al.
   had it; `params["embed"]["embedding"]` is the table [vocab_size, embed_width].
+
+  So many tokens as `unroll` says are one step of the loop: fewer, larger
+  bodies. A length that is not known must have 1.
   """
 
   vocab_size: int
@@ -82,6 +83,7 @@ class BiLstm(nn.Module):
   state_width: int = 150
   hidden_width: int = 200
   dropout: float = 0.3
+  unroll: int = 4
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -102,7 +104,9 @@ class BiLstm(nn.Module):
     )(tokens)
     x = drop(x)
     last = [
-      Lstm(self.state_width, reverse, self.dtype, name=name)(x, mask)
+      Lstm(self.state_width, reverse, self.unroll, self.dtype, name=name)(
+        x, mask
+      )
       for name, reverse in (("forward", False), ("backward", True))
     ]
     x = jnp.concatenate(last, axis=-1).astype(jnp.float32)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gd_jax.models import students
+from gd_jax.models import bilstm, blend_cnn, students
 
 
 def random_student(module, seed=0):
@@ -40,8 +40,12 @@ def draw_student():
       97, 2, embed_width=8, num_filters=16, num_blocks=1, kernel_width=4
     ),
     students.KimCnn(97, 3, embed_width=8, num_filters=16),
+    blend_cnn.BlendCnn(
+      97, 4, embed_width=8, num_filters=16, num_layers=3, hidden_width=12
+    ),
+    bilstm.BiLstm(97, 3, embed_width=8, state_width=6, hidden_width=10),
   ],
-  ids=["res_cnn", "even_kernel", "kim_cnn"],
+  ids=["res_cnn", "even_kernel", "kim_cnn", "blend_cnn", "bilstm"],
 )
 def student(request):
   return random_student(request.param)
