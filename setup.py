@@ -71,6 +71,8 @@ setuptools.setup(
     "cuda12": ["jax[cuda12]"],
     "cuda13": ["jax[cuda13]"],
     "tpu": ["jax[tpu]"],
+    # A workdir in a bucket: epath opens gs:// by gcsfs.
+    "gcs": ["etils[epath-gcs]>=1.12"],
     # The catalogue's own builders (`tfds:glue/sst2`) need TensorFlow.
     "catalog": ["tensorflow-cpu>=2.20"],
     # ONNX files and the runtime that reads them without JAX.
