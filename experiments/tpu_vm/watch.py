@@ -28,8 +28,6 @@ _FINAL = (
   "INVALID_ARGUMENT",
   "unrecognized arguments",
 )
-_QUEUED = ("CREATING", "ACCEPTED", "WAITING_FOR_RESOURCES", "PROVISIONING")
-_GOING = ("SUSPENDING", "DELETING")
 _GONE = ("FAILED", "SUSPENDED")
 # gd_jax.main's code for input that has to be mended.
 _REFUSED = 2
@@ -96,12 +94,12 @@ def decide(seen: look.Seen, job: str) -> str:
     seen: what a look found.
     job: the digest of what is to run.
   """
-  if seen.state in _QUEUED or seen.state in _GOING:
-    return "wait"
   if not seen.state:
     return "create"
   if seen.state in _GONE:
     return "recreate"
+  if seen.state != "ACTIVE":  # It is coming or going.
+    return "wait"
   if seen.node in look.NODE_GONE:
     return "recreate"
   if seen.workers is None:

@@ -189,6 +189,8 @@ def test_logs_follows_until_it_is_interrupted(cloud):
     stderr=subprocess.PIPE,
     text=True,
     start_new_session=True,
+    # What a shell starts in the background ignores it.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )
   assert following.stdout is not None
   with (cloud.home() / "gd_jax_job/log").open("a") as log:
