@@ -6,6 +6,7 @@ Flags are those of the Google Cloud CLI's general release (no alpha, no beta):
 https://cloud.google.com/sdk/gcloud/reference/compute/tpus
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -228,7 +229,9 @@ def _call(
   try:
     code = process.wait(timeout)
   except BaseException as error:
-    os.killpg(process.pid, signal.SIGKILL)
+    # It may have ended just now.
+    with contextlib.suppress(ProcessLookupError):
+      os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if isinstance(error, subprocess.TimeoutExpired):
       raise LaunchError(

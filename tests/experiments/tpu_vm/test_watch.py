@@ -304,7 +304,8 @@ def test_ctrl_c_leaves_the_job_alone(cloud):
     time.sleep(0.02)
   process.send_signal(signal.SIGINT)
   _, err = process.communicate(timeout=120)
-  assert process.returncode == 130 and "a running job goes on" in err
+  assert process.returncode == 130, err
+  assert "a running job goes on" in err
   cloud.wait_for_state("running")
 
 
