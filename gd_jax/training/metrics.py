@@ -54,11 +54,12 @@ def classification_scores(
 
   Macro F1 is the mean over the classes that occur among `label` or among the
   predictions, as scikit-learn's f1_score(average="macro") has it; a class that
-  is only predicted counts 0.
+  is only predicted counts 0. A negative label is no class: its row is wrong
+  whatever is predicted, a false positive of that class. (xent is then no use.)
   """
   predicted = logits.argmax(axis=-1)
   f1 = []
-  for c in np.union1d(label, predicted):
+  for c in np.union1d(label[label >= 0], predicted):
     hits = np.sum((predicted == c) & (label == c))
     f1.append(2 * hits / (np.sum(predicted == c) + np.sum(label == c)))
   logits = logits.astype(np.float64)

@@ -45,6 +45,14 @@ def test_scores_agree_with_scikit_learn():
   )
 
 
+def test_labels_without_a_class_are_no_class_of_their_own():
+  # Dies if: -1 is averaged as a class of F1 0, or its rows are left out.
+  logits = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1]]
+  scores = metrics.classification_scores(logits, np.array([0, 0, 1, -1, -1]))
+  assert scores["accuracy"] == 3 / 5
+  assert scores["macro_f1"] == pytest.approx((1 + 2 * 1 / (3 + 1)) / 2)
+
+
 def _lines(folder):
   text = (folder / "metrics.jsonl").read_text()
   return [json.loads(line) for line in text.splitlines()]
