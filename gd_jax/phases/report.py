@@ -45,7 +45,7 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   folder = workdir / NAME
   rows = artefacts.read_jsonl(workdir / "data" / "evaluation_texts.jsonl")
   labels, names = _labels(workdir, [row["row_id"] for row in rows])
-  found = evaluate.find(workdir)
+  found = evaluate.find(config, workdir)
   num_models = sum(map(len, found.values()))
   progress.say(
     f"report: {', '.join(found)} read {len(rows):,} texts"

@@ -42,15 +42,19 @@ class Measured:
   heldout_accuracy: float | None
 
 
-def find(workdir: epath.Path) -> dict[str, list[epath.Path]]:
-  """Every arm that is there, with the folder of each of its seeds in order."""
-  folders = {"teacher": [workdir / "teacher"]}
-  for path in (workdir / "students").glob(f"*/*/{_SUMMARY}"):
-    folders.setdefault(path.parent.parent.name, []).append(path.parent)
-  return {
-    name: sorted(folders[name], key=lambda folder: (len(folder.name), folder))
-    for name in arms.in_order(folders)
-  }
+def find(config: Any, workdir: epath.Path) -> dict[str, list[epath.Path]]:
+  """The config's arms that are there, each with its seeds' folders in order.
+
+  Others that an earlier config left there are no part of the run.
+  """
+  c, folders = config.students, {"teacher": [workdir / "teacher"]}
+  for arm in c.arms:
+    seeds = range(1 if arm == "tfidf" else c.num_seeds)
+    of_arm = [workdir / "students" / arm / str(seed) for seed in seeds]
+    there = [folder for folder in of_arm if (folder / _SUMMARY).exists()]
+    if there:
+      folders[arm] = there
+  return {name: folders[name] for name in arms.in_order(folders)}
 
 
 def all_arms(
@@ -77,7 +81,7 @@ def all_arms(
     UserError: a file is missing or damaged, or logits are not finite.
     signals.Stopped: a signal came.
   """
-  found = find(workdir)
+  found = find(config, workdir)
   texts = [row["text"] for row in rows]
   row_id = np.array([row["row_id"] for row in rows], np.int64)
   reader_of = _readers(config, workdir, found, texts, num_classes)

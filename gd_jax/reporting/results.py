@@ -3,7 +3,9 @@
 """results.json: what later tools read. Keys are added, never renamed.
 
 Accuracies and shares lie between 0 and 1. An arm's "std" is null where it has
-one seed. "interval" is [low, high].
+one seed. "interval" is [low, high]. "macro_f1" is the mean over the training
+classes; an evaluation text of a label without one counts against the class that
+was predicted. "num_synthetic" is how many generated rows the students had.
 """
 
 import os
@@ -16,7 +18,6 @@ from etils import epath
 from jaxtyping import Int
 
 from gd_jax import artefacts, devices, rngs
-from gd_jax.data import texts
 from gd_jax.reporting import arms, evaluate, readers, statistics
 from gd_jax.training import metrics
 
@@ -52,7 +53,7 @@ def make(
     "labels_per_class": task["labels_per_class"],
     "num_labelled": task["counts"]["labelled"],
     "num_classes": len(task["labels"]),
-    "num_synthetic": _num_synthetic(config, workdir),
+    "num_synthetic": _num_synthetic(workdir),
     "num_evaluated": len(labels),
     "unseen_labels": {name: label_names.count(name) for name in unseen},
     "evaluate_on": task["evaluate_on"],
@@ -135,7 +136,8 @@ def _in_words(
     "difference": f"Intervals: {level} of {resamples} paired {of_what}",
     "unseen": (
       f"{int((labels < 0).sum())} evaluation texts have labels that no "
-      f"training text has ({', '.join(unseen)}); they count as wrong."
+      f"training text has ({', '.join(unseen)}); they count as wrong, and "
+      "macro F1 is the mean over the training classes alone."
       if unseen
       else ""
     ),
@@ -164,13 +166,13 @@ def _platform() -> str:
   return f"{len(found)} × {found[0].device_kind}"
 
 
-def _num_synthetic(config: Any, workdir: epath.Path) -> int:
-  """How many generated rows count and lie within config.students.num_texts."""
-  limit = config.students.num_texts
-  return sum(
-    limit is None or row["row_id"] < limit
-    for row in texts.read_kept(workdir / "corpus")
-  )
+def _num_synthetic(workdir: epath.Path) -> int:
+  """How many generated rows the students had, of those that were kept.
+
+  config.students.num_texts, min_confidence and balance may leave some out.
+  """
+  manifest = artefacts.read_json(workdir / "students" / artefacts.MANIFEST)
+  return manifest["counts"]["generated_rows"]
 
 
 def _corpus_health(

@@ -34,8 +34,10 @@ def head(results: Results) -> View:
 def _lede(results: Results, name: str) -> str:
   arm = results["arms"][name]
   drawn = f"{words.count(results['num_labelled'])} labelled texts"
-  if results["labels_per_class"] is not None:
-    drawn += f" ({words.count(results['labels_per_class'])} per class)"
+  wanted = results["labels_per_class"]
+  if wanted is not None:
+    short = results["num_labelled"] < wanted * results["num_classes"]
+    drawn += f" ({'at most ' * short}{words.count(wanted)} per class)"
   if results["num_synthetic"]:
     drawn += f" and {words.count(results['num_synthetic'])} generated ones"
   sentence = (
@@ -75,7 +77,11 @@ def _tiles(results: Results, name: str) -> list[View]:
   if teacher is None or name == "teacher":
     return [
       *tiles,
-      _tile("Macro F1", f"{words.spread(arm['macro_f1'])}%", "mean of classes"),
+      _tile(
+        "Macro F1",
+        f"{words.spread(arm['macro_f1'])}%",
+        "mean over the training classes",
+      ),
       _tile("Parameters", words.short(arm["params_total"]), "embeddings too"),
       _tile("Speed", words.short(arm["examples_per_second"]), "texts a second"),
     ]

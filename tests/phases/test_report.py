@@ -19,7 +19,7 @@ from gd_jax.errors import UserError
 from gd_jax.models import bert, families, students
 from gd_jax.phases import report
 from gd_jax.progress import Progress
-from gd_jax.reporting import readers
+from gd_jax.reporting import evaluate, readers
 from gd_jax.training import baselines
 
 CLASSES = ["pay & ship", '"returns"', "<b>size</b>"]
@@ -49,7 +49,13 @@ def _config(*, examples=3, **students_fields):
       "task": "shop",
       "seed": 3,
       "data": {"max_tokens": 16, "dir": None},
-      "students": {"max_tokens": 12, "num_texts": None, **students_fields},
+      "students": {
+        "max_tokens": 12,
+        "num_texts": None,
+        "arms": (*ARMS, "tfidf"),
+        "num_seeds": SEEDS,
+      }
+      | students_fields,
       "report": {"examples": examples},
     }
   )
@@ -142,7 +148,10 @@ def finished(tmp_path_factory, tiny_bert):
   workdir = epath.Path(tmp_path_factory.mktemp("run"))
   for name in ("data", "corpus", "soft_labels", "students", "report"):
     (workdir / name).mkdir()
-    artefacts.write_json(workdir / name / "manifest.json", {"seconds": 1.5})
+    counts = {"generated_rows": 3} if name == "students" else {}
+    artefacts.write_json(
+      workdir / name / "manifest.json", {"seconds": 1.5, "counts": counts}
+    )
   _write_data(workdir / "data")
   _write_corpus(workdir)
   wordpieces = tokenizers.load(tiny_bert)
@@ -185,7 +194,7 @@ def reported(finished, tmp_path_factory):
   workdir = epath.Path(tmp_path_factory.mktemp("reported") / "run")
   shutil.copytree(finished, workdir)
   _add_tfidf(workdir)
-  config = _config(examples=4, num_texts=4)
+  config = _config(examples=4)
   counts = report.run(config, workdir, Progress(quiet=True))
   assert counts == {"evaluated": 5, "models": 1 + 1 + len(ARMS) * SEEDS}
   return workdir
@@ -244,10 +253,10 @@ def test_results_have_the_agreed_keys(reported):
     "num_classes": 3,
     "evaluate_on": "test",
   }.items() <= results.items()
-  # Rows 0, 1 and 3 of the drawn ones: 2 was removed, 4 is beyond num_texts.
+  # Of 4 that were kept. Dies if: those that the students left out count, too.
   assert results["num_synthetic"] == 3
   assert {"gd_jax", "jax", "python"} <= set(results["versions"])
-  assert results["config"]["students"]["num_texts"] == 4
+  assert results["config"]["students"]["num_seeds"] == SEEDS
   assert results["unseen_labels"] == {"Klingon": 1}
   assert results["corpus_health"]["removed"]["exact_duplicate"] == 1
   assert results["corpus_health"]["class_share"][CLASSES[0]] == 0.5
@@ -291,6 +300,24 @@ def test_a_run_with_one_arm_has_a_report(workdir, progress):
   assert (workdir / "report" / "index.html").exists()
 
 
+@pytest.mark.parametrize(
+  ("fields", "expected"),
+  [
+    ({"num_seeds": 1}, {"teacher": 1, "tfidf": 1, "gold": 1, "gd": 1}),
+    ({"arms": ("gd",)}, {"teacher": 1, "gd": 2}),
+    ({"num_seeds": 9}, {"teacher": 1, "tfidf": 1, "gold": 2, "gd": 2}),
+  ],
+)
+def test_students_of_an_earlier_config_are_no_part_of_the_report(
+  workdir, fields, expected
+):
+  # Dies if: every folder that lies there counts.
+  _add_tfidf(workdir)
+  found = evaluate.find(_config(**fields), workdir)
+  assert {arm: len(folders) for arm, folders in found.items()} == expected
+  assert [path.name for path in found["gd"]] == ["0", "1"][: expected["gd"]]
+
+
 def test_a_run_without_students_has_a_report(workdir, progress):
   for arm in ARMS:
     shutil.rmtree(workdir / "students" / arm)
@@ -308,6 +335,10 @@ def test_a_corpus_without_a_good_text_has_a_report(workdir, progress):
     soft_labels / logits.shard_name(0), np.zeros(0), np.zeros((0, 3))
   )
   artefacts.write_json(soft_labels / "agreement.json", {})
+  artefacts.write_json(
+    workdir / "students" / "manifest.json",
+    {"seconds": 1.5, "counts": {"generated_rows": 0}},
+  )
   report.run(_config(), workdir, progress)
   assert _results(workdir)["num_synthetic"] == 0
   assert (workdir / "report" / "index.html").exists()

@@ -176,5 +176,11 @@ def test_what_is_said_only_when_it_holds(make_results):
 
 
 def test_all_labelled_rows_are_not_said_to_be_per_class(make_results):
-  assert "per class" in _render(make_results())
+  assert "texts (100 per class)" in _render(make_results())
   assert "per class" not in _render(make_results(labels_per_class=None))
+
+
+def test_a_class_that_gave_fewer_is_not_said_to_give_all(make_results):
+  # Dies if: the lede promises each class the number that was asked for.
+  page = _render(make_results(num_labelled=176))
+  assert "176 labelled texts (at most 100 per class)" in page
