@@ -30,7 +30,8 @@ class Mixture:
     batch_size: Rows a step.
     labelled_fraction: The least share of labelled rows in a batch. They have
       a larger share where they are a larger share of all rows, so that an ever
-      smaller corpus leads without a jump to none.
+      smaller corpus leads without a jump to none. Below 1, a batch has at
+      least one generated row; at 1 it has none.
     seed: Of the order of rows.
     first_generated: Where the generated rows begin; None: after the labelled.
   """
@@ -45,7 +46,7 @@ class Mixture:
   @property
   def generated_per_batch(self) -> int:
     """How many of a batch's rows are generated."""
-    if not self.num_generated:
+    if not self.num_generated or self.labelled_fraction >= 1:
       return 0
     natural = self.num_labelled / (self.num_labelled + self.num_generated)
     share = 1 - max(self.labelled_fraction, natural)

@@ -72,9 +72,11 @@ def test_labelled_rows_keep_their_natural_share_if_it_is_larger(
   assert make(num_generated=num_generated).generated_per_batch == expected
 
 
-def test_all_labelled_batches_are_possible(lengths):
-  rows = seen(make(labelled_fraction=1.0), lengths, windows=2)
-  assert ((rows < LABELLED).sum(axis=1) == BATCH - 1).all()
+# Dies if: a share of 1 leaves a place to a generated row, or one below it none.
+@pytest.mark.parametrize(("fraction", "labelled"), [(1.0, 8), (0.99, 7)])
+def test_all_labelled_batches_are_possible(lengths, fraction, labelled):
+  rows = seen(make(labelled_fraction=fraction), lengths, windows=2)
+  assert ((rows < LABELLED).sum(axis=1) == labelled).all()
 
 
 # Dies if: the order of labelled rows depends on whether there are generated
