@@ -110,6 +110,11 @@ def _lines(path: epath.Path, max_line_bytes: int) -> list[str]:
   data = data.removeprefix(b"\xef\xbb\xbf")
   if not data.strip():
     raise UserError(f"{path} is empty: give it a header and labelled rows")
+  if b"\r" in data and b"\n" not in data:
+    raise UserError(
+      f"{path} ends its lines with CR alone, as old Macs did: save it with LF "
+      "(Unix) or CRLF (Windows) line ends"
+    )
   lines = []
   for number, line in enumerate(data.split(b"\n"), start=1):
     if len(line) > max_line_bytes:
@@ -221,6 +226,10 @@ def _json_lines(
   path: epath.Path, lines: list[str], max_line_bytes: int
 ) -> Iterator[Row]:
   del max_line_bytes
+  if next(filter(None, map(str.strip, lines)), "").startswith("["):
+    raise UserError(
+      f"{path} holds a JSON array: write one object a line, not an array"
+    )
   for number, line in enumerate(lines, start=1):
     if not line:
       continue

@@ -128,7 +128,11 @@ _BAD = {
   ),
   "suffix": ("a.xlsx", b"label\ttext\na\tb\n", "unknown suffix"),
   "json": ("a.jsonl", b'{"label": "a", "text": "b"}\n{\n', "line 2: no valid"),
-  "json array": ("a.json", b'[{"label": "a"}]', "line 1: no JSON object"),
+  "cr alone": ("a.tsv", b"label\ttext\ra\tb\r", "a.tsv ends its lines with CR"),
+  "cr alone in json": ("a.json", b'{"label": "a"}\r{}\r', "with CR alone"),
+  "json array": ("a.json", b'[{"label": "a"}]', "one object a line, not an"),
+  "json array, indented": ("a.jsonl", b"\n[\n  {\n", "one object a line, not"),
+  "json number": ("a.jsonl", b"1", "line 1: no JSON object"),
   "json label": ("a.jsonl", b'{"text": "a"}', "line 1: a row without a 'lab"),
   "json float": ("a.jsonl", b'{"text": "a", "label": 1.5}', "without a 'lab"),
   "json nul": ("a.jsonl", b'{"text": "a\\u0000", "label": "b"}', "no text"),
@@ -137,7 +141,7 @@ _BAD = {
     b'{"text": "a", "label": "\\ud800"}',
     "line 1: the label holds",
   ),
-  "json depth": ("a.jsonl", b"[" * 90_000, "line 1: no valid JSON"),
+  "json depth": ("a.jsonl", b'{"a":' + b"[" * 90_000, "line 1: no valid"),
 }
 
 
