@@ -11,14 +11,13 @@ from typing import Any
 
 from etils import epath
 
-from gd_jax import artefacts
+from gd_jax import artefacts, hub
 from gd_jax.data import archives, catalogue, draws, files, prepared
 from gd_jax.data.files import Row
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 
 CUSTOM = "custom"
-DEFAULT_CACHE = "~/.cache/gd_jax/tfds"
 CARVED_FRACTION = 0.2
 # Not data.seed: the evaluation rows stay the same over all draws.
 _CARVE_SEED = 0
@@ -86,7 +85,7 @@ def load(config: Any, progress: Progress) -> Splits:
     UserError: a file is missing, damaged or no use for a classifier.
   """
   data = config.data
-  cache = epath.Path(data.cache_dir or DEFAULT_CACHE).expanduser()
+  cache = _cache(data)
   if config.task.startswith(catalogue.PREFIX):
     rows = catalogue.load_rows(
       config.task,
@@ -157,10 +156,17 @@ def find_sources(config: Any) -> Sources:
       f"{', '.join(archives.ARCHIVES)}, or {catalogue.PREFIX}NAME for a set of "
       "the TFDS catalogue"
     )
-  cache = epath.Path(data.cache_dir or DEFAULT_CACHE).expanduser()
+  cache = _cache(data)
   return archives.find_sources(
     task, evaluate_on=data.evaluate_on, folder=cache / "downloads"
   )
+
+
+def _cache(data: Any) -> epath.Path:
+  """data.cache_dir, else a folder beside what else is kept between runs."""
+  if data.cache_dir:
+    return epath.Path(data.cache_dir).expanduser()
+  return epath.Path(hub.cache_dir()) / "tfds"
 
 
 def _in_folder(folder: epath.Path, data: Any) -> Sources:

@@ -64,6 +64,16 @@ def test_a_prepared_copy_is_used_again(config, folder, tmp_path, monkeypatch):
   assert list((tmp_path / "cache").iterdir()) == [copy]
 
 
+# Dies if: prepared copies have a place of their own, wherever the cache is.
+def test_prepared_copies_lie_in_the_one_cache(config, tmp_path, monkeypatch):
+  monkeypatch.setenv("GD_JAX_CACHE", str(tmp_path / "one"))
+  monkeypatch.setenv("HOME", str(tmp_path / "home"))
+  config.data.cache_dir = None
+  tasks.load(config, Progress(quiet=True))
+  assert len(list((tmp_path / "one" / "tfds").iterdir())) == 1
+  assert not (tmp_path / "home").exists()
+
+
 # Dies if: the cache's key is the folder's name, size or time.
 def test_a_changed_folder_is_never_served_stale(config, folder, progress):
   before = tasks.load(config, progress)
