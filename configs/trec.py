@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """TREC-6: what kind of answer does a question ask for? 100 labels a class.
 
-Reproduces no published setting: the sizes are ours. A class of 78 rows gives
-what it has, so 578 labelled rows; 500 test questions.
+Reproduces no published setting: the sizes are ours. One class has fewer rows
+and gives what it has: 76, once 11 copies of test rows are dropped from the
+training rows; so 576 labelled rows. 500 test questions.
+
+Scored, one draw, five seeds of the student (experiments/low_data): teacher
+93.2, gd 84.1, gold 69.1, kd 76.2, tfidf 78.6.
 
 Run: gd-jax --config=configs/trec.py --config.data.dir=DIR --workdir=runs/trec
 Smoke test: --config=configs/trec.py:quick
