@@ -13,6 +13,8 @@ from gd_jax import artefacts
 from gd_jax.errors import UserError
 
 END_OF_TEXT = "<|endoftext|>"
+# Models pad their vocabulary, by far less than a tenth.
+_LEAST_VOCABULARY = 0.9
 
 
 def load(folder: epath.PathLike) -> Tokenizer:
@@ -56,7 +58,11 @@ def encode_for_teacher(
     texts: Any strings.
     max_tokens: Longer rows are cut to this, [CLS] and [SEP] counted, as Hugging
       Face's max_length counts.
+
+  Raises:
+    UserError: The tokenizer adds no [CLS] and [SEP].
   """
+  require_frame(tokenizer, "the teacher's tokenizer.json")
   cutting = Tokenizer.from_str(tokenizer.to_str())
   cutting.encode_special_tokens = True
   cutting.enable_truncation(max_length=max_tokens)
@@ -95,6 +101,45 @@ def require_id(tokenizer: Tokenizer, *names: str) -> int:
     if (found := tokenizer.token_to_id(name)) is not None:
       return found
   raise UserError(f"the tokenizer has no {' or '.join(names)} token")
+
+
+def require_bert(
+  tokenizer: Tokenizer, folder: epath.PathLike, *, vocab_size: int
+) -> None:
+  """Refuses a tokenizer that is none of the BERT that lies in `folder`.
+
+  Args:
+    tokenizer: From `load(folder)`.
+    folder: For the message.
+    vocab_size: The model's.
+
+  Raises:
+    UserError: It adds no [CLS] and [SEP], or its vocabulary is far smaller than
+      the model's; a slightly smaller one is usual, as models pad theirs.
+  """
+  path = epath.Path(folder) / "tokenizer.json"
+  require_frame(tokenizer, str(path))
+  size = tokenizer.get_vocab_size()
+  if size < _LEAST_VOCABULARY * vocab_size:
+    raise UserError(
+      f"{path} has {size:,} word pieces where the model's config.json has a "
+      f"vocab_size of {vocab_size:,}: put the model's own tokenizer there"
+    )
+
+
+def require_frame(tokenizer: Tokenizer, where: str) -> None:
+  """Refuses a tokenizer that does not put a text between [CLS] and [SEP].
+
+  Raises:
+    UserError: It does not; `where` says whose tokenizer it is.
+  """
+  ids = tokenizer.encode("a").ids
+  frame = [tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]")]
+  if None in frame or len(ids) < 2 or [ids[0], ids[-1]] != frame:
+    raise UserError(
+      f"{where} does not put a text between [CLS] and [SEP], as a BERT reads "
+      "it: save it again with the post-processor of the BERT's own tokenizer"
+    )
 
 
 def unwritable_ids(tokenizer: Tokenizer) -> list[int]:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from etils import epath
+from tokenizers import Tokenizer, processors
 
 from gd_jax.data import tokenizers
 from gd_jax.errors import UserError
@@ -43,6 +44,43 @@ def test_special_tokens_in_a_text_are_text(tiny_bert):
   assert row.count(sep) == 1
   bpe = tokenizers.train_byte_bpe(["a b"], vocab_size=300)
   assert 0 not in bpe.encode("a <|endoftext|> b").ids
+
+
+@pytest.mark.parametrize("frame", [None, ("[CLS]", ""), ("", "[SEP]")])
+def test_a_tokenizer_that_frames_no_text_is_refused(tiny_bert, frame):
+  # Dies if: only one end of the frame is looked at, or none.
+  made = json.loads(tokenizers.load(tiny_bert).to_str())
+  made["post_processor"] = None
+  tokenizer = Tokenizer.from_str(json.dumps(made))
+  if frame is not None:
+    tokenizer.post_processor = processors.TemplateProcessing(
+      single=f"{frame[0]} $A {frame[1]}".strip(),
+      special_tokens=[
+        (name, tokenizer.token_to_id(name)) for name in frame if name
+      ],
+    )
+  with pytest.raises(
+    UserError, match=r"teacher's tokenizer\.json does not put"
+  ):
+    tokenizers.encode_for_teacher(tokenizer, ["a b"], max_tokens=8)
+  with pytest.raises(UserError, match=r"/bert/tokenizer\.json does not put"):
+    tokenizers.require_bert(tokenizer, "/bert", vocab_size=800)
+
+
+def test_a_tokenizer_without_a_frame_s_tokens_is_refused():
+  bpe = tokenizers.train_byte_bpe(["a b"], vocab_size=300)
+  with pytest.raises(UserError, match="does not put a text between"):
+    tokenizers.encode_for_teacher(bpe, ["a b"], max_tokens=8)
+
+
+def test_a_tokenizer_of_another_model_is_refused(tiny_bert):
+  # Dies if: usual padding is refused, or a vocabulary far too small is not.
+  tokenizer = tokenizers.load(tiny_bert)
+  size = tokenizer.get_vocab_size()
+  tokenizers.require_bert(tokenizer, tiny_bert, vocab_size=size)
+  tokenizers.require_bert(tokenizer, tiny_bert, vocab_size=int(size / 0.91))
+  with pytest.raises(UserError, match=r"put the model's own tokenizer there"):
+    tokenizers.require_bert(tokenizer, tiny_bert, vocab_size=int(size / 0.88))
 
 
 def test_baked_in_padding_and_truncation_are_turned_off(tiny_bert, tmp_path):
