@@ -68,7 +68,7 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
     made,
     examples=_examples(config, workdir, classes),
     confusions=_confusions(measured, labels, len(classes)),
-    curves=curves.groups(workdir),
+    curves=curves.groups(workdir, found),
   )
   artefacts.write_atomic(folder / "index.html", html)
   if not progress.quiet:

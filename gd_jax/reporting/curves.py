@@ -8,7 +8,7 @@ training steps dashed, the scores on held-out rows solid.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -29,23 +29,35 @@ _KEYS = {
 _STUDENT_KEYS = {"loss": "Loss", **_KEYS}
 
 
-def groups(workdir: epath.Path) -> list[dict[str, Any]]:
-  """One group of panels per trained model; students share theirs."""
-  found = [
+def groups(
+  workdir: epath.Path, found: Mapping[str, Sequence[epath.Path]]
+) -> list[dict[str, Any]]:
+  """One group of panels per trained model; students share theirs.
+
+  Args:
+    workdir: the run's folder.
+    found: the folder of each seed of each arm, from `evaluate.find`.
+  """
+  folders = [
+    (name, folder)
+    for name, of_arm in found.items()
+    for folder in of_arm
+    if name != "teacher" and (folder / "metrics.jsonl").exists()
+  ]
+  alone = [
     _group("Teacher", _KEYS, _lines(workdir / "teacher", "teacher")),
     _group("Generator", _KEYS, _lines(workdir / "generator", "teacher")),
   ]
   seeds: dict[str, list] = {}
-  for path in sorted((workdir / "students").glob("*/*/metrics.jsonl")):
-    name = path.parent.parent.name
-    seeds.setdefault(name, []).append(_lines(path.parent, view.kind(name)))
+  for name, folder in folders:
+    seeds.setdefault(name, []).append(_lines(folder, view.kind(name)))
   names = arms.in_order(seeds)
   lines = [line for name in names for line in _mean_lines(seeds[name])]
   group = _group("Students", _STUDENT_KEYS, lines)
   group["legend"] = [
     {"name": words.visible(name), "kind": view.kind(name)} for name in names
   ]
-  return [group for group in (*found, group) if group["panels"]]
+  return [group for group in (*alone, group) if group["panels"]]
 
 
 def _group(name: str, keys: dict[str, str], lines) -> dict[str, Any]:

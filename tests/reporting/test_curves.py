@@ -37,7 +37,7 @@ def test_restarts_lie_over_each_other(write):
     {"step": step, "teacher/heldout/accuracy": 0.5, "teacher/train/xent": 1.0}
     for step in (10, 20, 30, 40, 50, 60)
   ]
-  (group,) = curves.groups(write("teacher", rows, total_steps=30))
+  (group,) = curves.groups(write("teacher", rows, total_steps=30), {})
   assert group["name"] == "Teacher"
   assert [panel["name"] for panel in group["panels"]] == [
     "Cross-entropy, nats",
@@ -64,13 +64,17 @@ def test_a_student_is_drawn_as_the_mean_of_its_seeds(write):
       for step, value in ((1, 0.4), (2, 0.6))
     ],
   )
-  (group,) = curves.groups(workdir)
+  # An earlier config's; dies if: whatever lies there is drawn.
+  rows = [{"step": step, "students/heldout/accuracy": 0.1} for step in (1, 2)]
+  write("students/gd/2", rows)
+  write("students/gold/0", rows)
+  seeds = [workdir / "students/gd" / seed for seed in ("0", "1")]
+  found = {"teacher": [workdir / "teacher"], "gd": seeds, "tfidf": [workdir]}
+  (group,) = curves.groups(workdir, found)
   assert group["legend"] == [{"name": "gd", "kind": "gd"}]
   (line,) = _lines(group["panels"][0])
   assert len(line) == 2
-  (mean,) = curves._mean_lines(
-    [curves._lines(workdir / "students/gd" / seed, "gd") for seed in ("0", "1")]
-  )
+  (mean,) = curves._mean_lines([curves._lines(seed, "gd") for seed in seeds])
   assert mean[1].values == pytest.approx([0.3, 0.5])
 
 
@@ -83,9 +87,9 @@ def test_a_cut_line_and_odd_values_are_passed_over(write):
   workdir = write("generator", rows)
   with (workdir / "generator/metrics.jsonl").open("a") as file:
     file.write('{"step": 4, "generator/held')
-  (group,) = curves.groups(workdir)
+  (group,) = curves.groups(workdir, {})
   assert [len(line) for line in _lines(group["panels"][0])] == [2]
 
 
 def test_a_run_without_metrics_has_no_curves(tmp_path):
-  assert curves.groups(epath.Path(tmp_path)) == []
+  assert curves.groups(epath.Path(tmp_path), {}) == []
