@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which of the trained students leaves: never the one that tested best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -14,12 +14,18 @@ from gd_jax.training import distill_loop
 
 
 def choose(
-  students: epath.Path, *, arm: str | None, seed: int | None
+  students: epath.Path,
+  reported: Mapping[str, Any],
+  *,
+  arm: str | None,
+  seed: int | None,
 ) -> epath.Path | None:
   """The folder students/ARM/SEED to export.
 
   Args:
     students: The phase's folder.
+    reported: "arms" of results.json; others that lie in the folder are an
+      earlier config's.
     arm: An arm; None: gd, or what comes nearest to it.
     seed: A seed of the arm; None: the one that did best on held-out rows, of
       equal ones the first. Where no row was held out that is seed 0.
@@ -30,7 +36,7 @@ def choose(
   Raises:
     UserError: There is no such arm or seed.
   """
-  found = _trained(students)
+  found = _trained(students, reported)
   if arm is None:
     if not found:
       return None
@@ -62,11 +68,15 @@ def best(folders: Sequence[epath.Path]) -> epath.Path:
   return max(folders, key=held_out)
 
 
-def _trained(students: epath.Path) -> dict[str, list[epath.Path]]:
+def _trained(
+  students: epath.Path, reported: Mapping[str, Any]
+) -> dict[str, list[epath.Path]]:
   """Each arm's folders by seed; those without a network (tfidf) left out."""
   found: dict[str, list[epath.Path]] = {}
   for path in students.glob("*/*/params.json"):
-    found.setdefault(path.parent.parent.name, []).append(path.parent)
+    arm, seed = path.parent.parent.name, int(path.parent.name)
+    if arm in reported and seed < reported[arm]["num_seeds"]:
+      found.setdefault(arm, []).append(path.parent)
   return {
     arm: sorted(found[arm], key=lambda folder: int(folder.name))
     for arm in arms.in_order(found)

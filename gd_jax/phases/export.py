@@ -37,7 +37,10 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
         f"export: no format is named {name!r}: set --config.export.formats to "
         f"some of {', '.join(FORMATS)}"
       )
-  chosen = choice.choose(workdir / "students", arm=c.arm, seed=c.seed)
+  results = artefacts.read_json(workdir / "report" / "results.json")
+  chosen = choice.choose(
+    workdir / "students", results["arms"], arm=c.arm, seed=c.seed
+  )
   if chosen is None:
     progress.warn("export: no student was trained, so there is none to export")
     return {"students": 0}
@@ -49,7 +52,6 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   params = checkpoints.load_params(chosen)
   sizes = _write_models(c.formats, folder, about, params)
   _write_words(workdir, folder, about)
-  results = artefacts.read_json(workdir / "report" / "results.json")
   summary = artefacts.read_json(chosen / "summary.json")
   text = card.render(results, about, heldout=summary["heldout"], sizes=sizes)
   artefacts.write_atomic(folder / "model_card.md", text)

@@ -151,8 +151,20 @@ def test_every_arm_and_seed_can_leave(workdir):
 def test_without_heldout_rows_the_first_seed_leaves(workdir):
   for path in workdir.glob("students/gd/*/summary.json"):
     artefacts.write_json(path, {"heldout": {}})
-  found = choice.choose(workdir / "students", arm=None, seed=None)
+  found = choice.choose(
+    workdir / "students", _results()["arms"], arm=None, seed=None
+  )
   assert found == workdir / "students/gd/0"
+
+
+def test_students_of_an_earlier_config_do_not_leave(workdir):
+  # Dies if: what merely lies there is chosen: gd/2 is best, gd comes first.
+  for arms, expected in (
+    ({"gd": {"num_seeds": 1}}, "gd/0"),
+    ({"gold": {"num_seeds": 1}}, "gold/0"),
+  ):
+    found = choice.choose(workdir / "students", arms, arm=None, seed=None)
+    assert found == workdir / "students" / expected
 
 
 @pytest.mark.parametrize(
