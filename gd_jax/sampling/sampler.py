@@ -13,7 +13,7 @@ Legend: D devices, Q queue.
 import dataclasses
 import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -162,6 +162,20 @@ def _left(
   return [row_ids[row_ids >= 0] for row_ids in left]
 
 
+def block_program(model: Any, shape: loop.Shape) -> Callable:
+  """program(params, slots, queue, request): one device's block of steps."""
+
+  def sample_block(params, slots, queue, request):
+    def decode(token, position, cache):
+      return model.apply(
+        {"params": params}, token, position, cache, method="decode"
+      )
+
+    return loop.sample_block(decode, shape, slots, queue, request)
+
+  return sample_block
+
+
 @functools.lru_cache(maxsize=8)
 def _compiled(
   model: Any, shape: loop.Shape, devices: tuple[Any, ...]
@@ -172,14 +186,6 @@ def _compiled(
   compiles nothing.
   """
 
-  def sample_block(params, slots, queue, request):
-    def decode(token, position, cache):
-      return model.apply(
-        {"params": params}, token, position, cache, method="decode"
-      )
-
-    return loop.sample_block(decode, shape, slots, queue, request)
-
   make_idle = jax.pmap(
     lambda _: loop.idle_slots(model, shape, dtype=model.dtype),
     devices=devices,
@@ -187,7 +193,7 @@ def _compiled(
     axis_name="device",
   )
   mapped = jax.pmap(
-    sample_block,
+    block_program(model, shape),
     in_axes=(None, 0, 0, None),
     donate_argnums=1,
     devices=devices,

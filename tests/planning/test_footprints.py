@@ -1,0 +1,114 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gd_jax.models import families
+from gd_jax.planning import footprints, machines, shapes
+from gd_jax.training import losses, optim
+from gd_jax.training import step as step_lib
+
+CPU = dataclasses.replace(machines.parse("cpu"), num_devices=1)
+TPU = machines.parse("v5e-8")
+
+
+def _small(config):
+  """A generator of two layers, from scratch: quick to trace and compile."""
+  config.generator.kind = "scratch"
+  config.generator.scratch.update(
+    vocab_size=300, width=64, num_layers=2, num_heads=2
+  )
+  config.generator.update(max_tokens=30, batch_size=8)
+  config.corpus.update(max_tokens=30, slots=16)
+  return config
+
+
+def test_a_training_holds_five_copies_of_its_parameters(config, texts):
+  # Dies if: a moment of AdamW's or the best parameters are forgotten.
+  found = footprints.generator(_small(config), texts, CPU)
+  assert found.weights == 3 * 4 * found.num_params
+  assert found.optimizer == 2 * 4 * found.num_params
+
+
+def test_activations_are_what_a_real_step_needs(config, texts):
+  # Dies if: what the backward pass keeps is not counted, or is counted twice.
+  found = footprints.generator(_small(config), texts, CPU)
+  module = shapes.generator(config)
+  tx = optim.adamw(1e-3, weight_decay=0.0)
+  step = step_lib.make_train_step(losses.make_lm_loss(module), tx)
+  state = jax.eval_shape(
+    lambda: step_lib.init_state(
+      families.init_params(module, jax.random.key(0)), tx
+    )
+  )
+  ints = jax.ShapeDtypeStruct((8, 32), jnp.int32)
+  compiled = (
+    jax.jit(step, donate_argnums=0)
+    .lower(
+      state,
+      {"tokens": ints, "mask": ints},
+      jax.eval_shape(lambda: jax.random.key(0)),
+    )
+    .compile()
+  )
+  needed = compiled.memory_analysis().temp_size_in_bytes
+  assert 0.4 < (found.activations + 4 * found.num_params) / needed < 2.5
+
+
+def test_parts_of_a_batch_need_less(config, texts):
+  # Dies if: accumulate_steps does not divide the rows.
+  whole = footprints.generator(_small(config), texts, CPU)
+  config.generator.accumulate_steps = 4
+  parts = footprints.generator(config, texts, CPU)
+  assert parts.activations < 0.4 * whole.activations
+  assert parts.weights == whole.weights
+
+
+def test_remat_keeps_less_and_computes_more(config, texts):
+  # Dies if: the module is not built as it is trained.
+  whole = footprints.generator(_small(config), texts, CPU)
+  config.generator.remat = True
+  again = footprints.generator(config, texts, CPU)
+  assert again.activations < 0.8 * whole.activations
+  assert again.flops == pytest.approx(whole.flops * 8 / 6)
+
+
+def test_fsdp_splits_the_state(config, texts):
+  # Dies if: the axis "fsdp" is not looked at.
+  whole = footprints.generator(_small(config), texts, TPU)
+  config.mesh.update(data=2, fsdp=4)
+  split = footprints.generator(config, texts, TPU)
+  assert split.optimizer == whole.optimizer / 4
+  config.mesh.update(data=2, fsdp=-1)
+  assert footprints.generator(config, texts, TPU).optimizer == split.optimizer
+
+
+def test_the_cache_is_as_large_as_the_real_one(config, texts):
+  # Dies if: keys or values, or a layer, are left out; or bfloat16 is not used.
+  found = footprints.corpus(_small(config), texts, CPU)
+  cache = shapes.generator(config).init_cache(16, 31, jnp.float32)
+  real = sum(leaf.nbytes for leaf in jax.tree.leaves(cache))
+  assert found.cache == real
+  assert footprints.corpus(config, texts, TPU).cache == real / 2
+
+
+def test_more_devices_take_fewer_steps(config, texts):
+  one = footprints.corpus(_small(config), texts, machines.parse("v5e-1"))
+  eight = footprints.corpus(config, texts, TPU)
+  assert eight.traffic == pytest.approx(one.traffic / 8)
+  assert eight.flops == one.flops
+
+
+def test_students_side_by_side_are_held_together(config, texts):
+  # Dies if: one student's memory is taken for that of all.
+  alone = footprints.students(config, texts, CPU)
+  together = footprints.students(config, texts, machines.parse("h200"))
+  trainings = shapes.num_trainings(config)
+  assert trainings == 12
+  assert together.optimizer == trainings * alone.optimizer
+  assert footprints.students(config, texts, TPU).optimizer == (
+    2 * alone.optimizer
+  )
