@@ -15,6 +15,7 @@ def get_config(task: str) -> config_dict.ConfigDict:
   config.task = task
   # Everything random but the draw of rows: see data.seed.
   config.seed = 0
+  config.mesh = _mesh()
   config.data = _data()
   config.teacher = _teacher()
   config.generator = _generator()
@@ -26,6 +27,18 @@ def get_config(task: str) -> config_dict.ConfigDict:
   return config
 
 
+def _mesh() -> config_dict.ConfigDict:
+  """Where things lie. No artefact depends on it but for rounding."""
+  c = config_dict.ConfigDict()
+  # Devices, of all hosts, over which the rows of a batch are spread; -1: all
+  # that fsdp leaves.
+  c.data = -1
+  # Devices over which the parameters of teacher and generator and their
+  # optimizer's state are spread as well, for what does not fit one device.
+  c.fsdp = 1
+  return c
+
+
 def _data() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
   # DIR/TASK/train.tsv, test.tsv and perhaps validation.tsv; None: download.
@@ -34,7 +47,8 @@ def _data() -> config_dict.ConfigDict:
   c.folder = config_dict.placeholder(str)
   # A longer line in a file is an error, most likely of its line ends.
   c.max_line_bytes = 100_000
-  # Where prepared data sets are kept; None: ~/.cache/gd_jax.
+  # Where prepared data sets are kept; None: tfds in $GD_JAX_CACHE, else in
+  # ~/.cache/gd_jax.
   c.cache_dir = config_dict.placeholder(str)
   # Whether the public archive may be fetched where data.dir is None.
   c.allow_download = False
@@ -75,7 +89,18 @@ def _teacher() -> config_dict.ConfigDict:
   # So many of the best restarts label the texts together, by their mean logits;
   # None: the best alone.
   c.keep = config_dict.placeholder(int)
+  _add_memory_fields(c)
   return c
+
+
+def _add_memory_fields(c: config_dict.ConfigDict) -> None:
+  """What makes large models fit, the same for teacher and generator."""
+  # A batch is gone through in so many parts, one in memory; None: at once.
+  c.accumulate_steps = config_dict.placeholder(int)
+  # "bfloat16": of activations; parameters are float32. None: "float32".
+  c.dtype = config_dict.placeholder(str)
+  # Compute activations anew for the gradients instead of keeping them.
+  c.remat = False
 
 
 def _generator() -> config_dict.ConfigDict:
@@ -103,6 +128,7 @@ def _generator() -> config_dict.ConfigDict:
   c.scratch = config_dict.create(
     vocab_size=4000, width=256, num_layers=4, num_heads=4
   )
+  _add_memory_fields(c)
   return c
 
 

@@ -31,12 +31,7 @@ STARTED = "started.json"
 # Files whose bytes depend on the clock or on what was asked for when, and
 # Orbax folders, whose metadata do too: `params.json` holds the digest of the
 # arrays in `params/`.
-_PROOFS = frozenset({MANIFEST, STARTED, journal.WRITTEN})
-_VOLATILE_FILES = _PROOFS | {
-  "metrics.jsonl",
-  "timing.json",
-  "groups.json",
-}
+_VOLATILE_FILES = frozenset({"metrics.jsonl", "timing.json", "groups.json"})
 _VOLATILE_FOLDERS = frozenset({"params", "resume", "tensorboard"})
 _PACKAGES = (
   "jax",
@@ -190,7 +185,7 @@ def finish(
   """
   files = {}
   for name, path in files_below(folder):
-    if name not in _PROOFS:
+    if not is_proof(name):
       files[name] = {"sha256": sha256_file(path), "bytes": path.stat().length}
   manifest = {
     "format": FORMAT_VERSION,
@@ -211,19 +206,28 @@ def finish(
   manifest["digest"] = digest(_as_json(manifest))
   write_json(folder / MANIFEST, manifest)
   (folder / STARTED).unlink(missing_ok=True)
-  (folder / journal.WRITTEN).unlink(missing_ok=True)
+  journal.remove(folder)
   return manifest
+
+
+def is_proof(file: str) -> bool:
+  """Whether a file of that name says how others were made."""
+  return file in (MANIFEST, STARTED) or journal.is_journal(file)
 
 
 def _is_volatile(name: str) -> bool:
   *folders, file = name.split("/")
-  return file in _VOLATILE_FILES or not _VOLATILE_FOLDERS.isdisjoint(folders)
+  return (
+    is_proof(file)
+    or file in _VOLATILE_FILES
+    or not _VOLATILE_FOLDERS.isdisjoint(folders)
+  )
 
 
 def has_own_proof(name: str) -> bool:
   """Whether a file is a proof itself, or one of Orbax or of TensorBoard."""
   *folders, file = name.split("/")
-  return file in _PROOFS or not _VOLATILE_FOLDERS.isdisjoint(folders)
+  return is_proof(file) or not _VOLATILE_FOLDERS.isdisjoint(folders)
 
 
 def read_manifest(folder: epath.Path) -> dict[str, Any] | None:
@@ -278,7 +282,7 @@ def differences(
     for field, was, now in _unequal(recipe["config"], _as_json(dict(config)))
   ]
   found += [
-    Difference(f"the artefact {name}", str(was)[:12], str(now)[:12])
+    Difference(f"the artefact {name}", was and was[:12], now and now[:12])
     for name, was, now in _unequal(recipe["inputs"], dict(inputs))
   ]
   return found

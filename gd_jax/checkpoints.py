@@ -5,10 +5,15 @@
 Orbax casts dtypes silently and has no checksum of its own over a whole tree,
 so a digest of every array stands beside each checkpoint and is checked when
 it is read.
+
+Arrays that several hosts have parts of are saved by all of these together, each
+its own parts, and restored to whatever placement is asked for, by as many hosts
+as there are then. Whatever lies on one host alone, host 0 saves by itself.
 """
 
 import contextlib
 import hashlib
+import json
 import os
 import threading
 import time
@@ -19,9 +24,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
-from flax import traverse_util
+from flax import serialization, traverse_util
 
-from gd_jax import artefacts, journal, workdirs
+from gd_jax import artefacts, devices, hosts, journal, workdirs
 from gd_jax.errors import UserError
 
 PyTree = Any
@@ -65,23 +70,33 @@ def _as_numpy(leaf: Any) -> np.ndarray:
     leaf.dtype, jax.dtypes.prng_key
   ):
     leaf = jax.random.key_data(leaf)
-  return np.asarray(leaf)
+  return devices.whole(leaf)
 
 
 def save_params(folder: epath.PathLike, params: PyTree) -> None:
   """Saves a params dict under `folder`/params and its digest beside it.
 
-  What stood there before is replaced.
+  What stood there before is replaced. If the params are shared by several
+  hosts, all of them call.
   """
   folder = epath.Path(folder)
   target = folder / _PARAMS
-  if target.exists():
+  together = devices.is_shared(params)
+  digest = digest_params(params)
+  if target.exists() and devices.is_first():
     target.rmtree()
-  with _orbax_to_ourselves(), _manager(target) as manager:
+  if together:
+    hosts.barrier("room for the params")
+  elif hosts.count() > 1:
+    # Orbax takes what is no numpy array to be other hosts' as well.
+    params = jax.tree.map(np.asarray, params)
+  with _orbax_to_ourselves(), _manager(target, together=together) as manager:
     manager.save(
       0, args=ocp.args.Composite(params=ocp.args.StandardSave(params))
     )
     manager.wait_until_finished()
+  if not devices.is_first():
+    return
   flat: dict[str, Any] = traverse_util.flatten_dict(params, sep="/")
   arrays = {
     name: {"shape": list(leaf.shape), "dtype": str(leaf.dtype)}
@@ -89,7 +104,7 @@ def save_params(folder: epath.PathLike, params: PyTree) -> None:
   }
   artefacts.write_json(
     folder / f"{_PARAMS}.json",
-    {"digest": digest_params(params), "arrays": arrays},
+    {"digest": digest, "arrays": arrays},
   )
 
 
@@ -101,12 +116,9 @@ def load_params(folder: epath.PathLike) -> dict[str, Any]:
   """
   folder = epath.Path(folder)
   note = artefacts.read_json(folder / f"{_PARAMS}.json")
-  sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   template = traverse_util.unflatten_dict(
     {
-      name: jax.ShapeDtypeStruct(
-        tuple(entry["shape"]), np.dtype(entry["dtype"]), sharding=sharding
-      )
+      name: np.empty(tuple(entry["shape"]), np.dtype(entry["dtype"]))
       for name, entry in note["arrays"].items()
     },
     sep="/",
@@ -122,7 +134,7 @@ def load_params(folder: epath.PathLike) -> dict[str, Any]:
     raise UserError(_damaged(target, folder, error)) from error
   if digest_params(params) != note["digest"]:
     raise UserError(_damaged(target, folder, "its digest differs"))
-  return params
+  return jax.device_put(params, devices.local_devices()[0])
 
 
 def params_problems(folder: epath.PathLike) -> Iterator[str]:
@@ -147,9 +159,27 @@ def _first_line(why: object) -> str:
 
 
 def _manager(
-  folder: epath.Path, *, max_to_keep: int | None = None, create: bool = True
+  folder: epath.Path,
+  *,
+  max_to_keep: int | None = None,
+  create: bool = True,
+  together: bool = False,
 ) -> ocp.CheckpointManager:
-  options = ocp.CheckpointManagerOptions(max_to_keep=max_to_keep, create=create)
+  """Orbax's manager, of this host alone or of all `together`."""
+  processes = ocp.options.MultiprocessingOptions()
+  if hosts.count() > 1 and not together:
+    own = hosts.index()
+    processes = ocp.options.MultiprocessingOptions(
+      primary_host=own,
+      active_processes={own},
+      barrier_sync_key_prefix=f"host{own}",
+    )
+    if create:  # Orbax does not for one host of many.
+      folder.mkdir(parents=True, exist_ok=True)
+      create = False
+  options = ocp.CheckpointManagerOptions(
+    max_to_keep=max_to_keep, create=create, multiprocessing_options=processes
+  )
   return ocp.CheckpointManager(folder.resolve(), options=options)
 
 
@@ -205,7 +235,9 @@ class Resume:
   """The states of an unfinished loop, under `folder`/resume.
 
   A state is any pytree of arrays; `info` is JSON (data position, best-so-far
-  scores, history). A kill during a save leaves the save before it whole.
+  scores, history). A kill during a save leaves the save before it whole. Where
+  there are several hosts, the loop is one of all: every method is called by
+  each of them, at the same step. See `OwnResume` for one host's own loop.
   """
 
   def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
@@ -217,7 +249,7 @@ class Resume:
   def _open(self) -> ocp.CheckpointManager:
     if self._manager is None:
       self._folder.mkdir(parents=True, exist_ok=True)
-      self._manager = _manager(self._folder, max_to_keep=1)
+      self._manager = _manager(self._folder, max_to_keep=1, together=True)
     return self._manager
 
   def latest(self, template: PyTree) -> tuple[int, PyTree, dict] | None:
@@ -230,7 +262,8 @@ class Resume:
     Raises:
       UserError: the state on disk is damaged or does not fit `template`.
     """
-    if not self._folder.exists():
+    # A shared disk may show it to one host sooner than to another.
+    if hosts.agree("resume", str(self._folder.exists())) != "True":
       return None
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, template)
     try:
@@ -238,6 +271,10 @@ class Resume:
         return _restore(self._open(), ocp.args.StandardRestore(abstract))
     except Exception as error:
       raise UserError(_damaged_resume(self._folder, error)) from error
+
+  def is_due(self) -> bool:
+    """Whether the seconds between two saves have passed."""
+    return time.monotonic() - self._last_save >= self._every_seconds
 
   def save(
     self,
@@ -248,10 +285,9 @@ class Resume:
     force: bool = False,
   ) -> None:
     """Saves in the background, once in `every_seconds` unless forced."""
-    now = time.monotonic()
-    if not force and now - self._last_save < self._every_seconds:
+    if not force and not self.is_due():
       return
-    self._last_save = now
+    self._last_save = time.monotonic()
     info = dict(info)
     note = {"digest": _digest_state(step, state, info), "info": info}
     journal.tick()
@@ -275,3 +311,50 @@ class Resume:
     """Removes the states: the loop they belong to has ended."""
     self.close()
     workdirs.clear(self._folder)
+
+
+def own_resume(
+  folder: epath.PathLike, *, every_seconds: float
+) -> "Resume | OwnResume":
+  """Of a loop that this host runs by itself."""
+  kind = Resume if hosts.count() == 1 else OwnResume
+  return kind(folder, every_seconds=every_seconds)
+
+
+class OwnResume:
+  """As `Resume`, for a loop of one host among several: one file, no Orbax."""
+
+  def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
+    self._path = epath.Path(folder) / "resume.msgpack"
+    self._every_seconds = float(os.environ.get(SAVE_SECONDS, every_seconds))
+    self._last_save = time.monotonic()
+
+  def latest(self, template: PyTree) -> tuple[int, PyTree, dict] | None:
+    """The last state as (step, state, info), or None where there is none.
+
+    What is damaged was dropped before: the journal proves the file.
+    """
+    if not self._path.exists():
+      return None
+    found: Any = serialization.msgpack_restore(self._path.read_bytes())
+    state = serialization.from_state_dict(template, found["state"])
+    placed = jax.tree.map(
+      lambda leaf, like: jax.device_put(leaf, like.sharding), state, template
+    )
+    return found["step"], placed, json.loads(found["info"])
+
+  def save(
+    self, step: int, state: PyTree, info: Mapping[str, Any], *, force=False
+  ) -> None:
+    """Saves at once, once in `every_seconds` unless forced."""
+    now = time.monotonic()
+    if force or now - self._last_save >= self._every_seconds:
+      self._last_save = now
+      host = serialization.to_state_dict(jax.device_get(state))
+      found = {"step": step, "state": host, "info": json.dumps(info)}
+      payload = serialization.msgpack_serialize(found)
+      self._path.parent.mkdir(parents=True, exist_ok=True)
+      artefacts.write_atomic(self._path, payload)
+
+  def close(self) -> None:
+    """Nothing is under way."""

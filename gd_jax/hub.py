@@ -16,6 +16,8 @@ import sys
 import tempfile
 import zipfile
 
+from etils import epath
+
 from gd_jax import artefacts
 from gd_jax.errors import UserError
 from gd_jax.models.pretrained import PretrainedError
@@ -65,6 +67,24 @@ def resolve(name: str, *, allow_download: bool) -> pathlib.Path:
   if name == "minilm":
     return _minilm()
   return _from_hub(name, allow_download)
+
+
+def fingerprint(name: str) -> str:
+  """What changes when the files of a local folder do.
+
+  For other names the name: MiniLM is pinned by hash, and what the hub's ids
+  stand for is taken to stay.
+  """
+  folder = pathlib.Path(name).expanduser()
+  if not folder.is_dir():
+    return name
+  files = {path for pattern in _HUB_FILES for path in folder.glob(pattern)}
+  return artefacts.digest(
+    {
+      path.name: artefacts.sha256_file(epath.Path(path))
+      for path in sorted(files)
+    }
+  )
 
 
 def _minilm():
@@ -188,7 +208,8 @@ def _from_hub(name, allow_download):
       raise UserError(
         f"model {name!r} is neither a local folder nor in the hub's local "
         "cache: check the name, point to a local model folder, or allow the "
-        "download with --config.data.allow_download=True"
+        "download with --config.teacher.allow_download or "
+        "--config.generator.allow_download, whichever wants it"
       ) from error
     reason = (str(error).strip().splitlines() or [""])[0]
     raise UserError(

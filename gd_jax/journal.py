@@ -4,10 +4,12 @@
 
 While a phase is at work, every file it writes is entered here by its sha256,
 and so are the seconds spent. A run that goes on where a killed one ended
-trusts no file that is not as it was entered.
+trusts no file that is not as it was entered. Where several hosts fill a folder,
+each keeps a journal of its own.
 """
 
 import contextlib
+import fnmatch
 import hashlib
 import json
 import threading
@@ -20,16 +22,19 @@ from etils import epath
 from gd_jax import atomic
 
 WRITTEN = "written.json"
+# Of the other hosts, and of those of earlier runs.
+_OTHERS = "written-*.json"
 
 
 class Journal:
   """The journal of one folder; safe to use from several threads."""
 
-  def __init__(self, folder: epath.Path):
-    """Goes on from the journal that lies in `folder`, if one does."""
+  def __init__(self, folder: epath.Path, *, host: int = 0):
+    """Goes on from the journal of `host` in `folder`, if there is one."""
     self._folder = folder
+    self._path = folder / (f"written-{host}.json" if host else WRITTEN)
     self._guard = threading.Lock()
-    self._files, self._earlier = read(folder)
+    self._files, self._earlier = _read(self._path)
     self._start = time.monotonic()
 
   @property
@@ -54,17 +59,17 @@ class Journal:
       self._write()
 
   def _write(self) -> None:
-    _put(self._folder, self._files, self.seconds)
+    _put(self._path, self._files, self.seconds)
 
 
 _current: Journal | None = None
 
 
 @contextlib.contextmanager
-def keep(folder: epath.Path) -> Iterator[Journal]:
-  """Enters whatever is written below `folder` meanwhile."""
+def keep(folder: epath.Path, *, host: int = 0) -> Iterator[Journal]:
+  """Enters whatever this host writes below `folder` meanwhile."""
   global _current
-  before, _current = _current, Journal(folder)
+  before, _current = _current, Journal(folder, host=host)
   try:
     yield _current
   finally:
@@ -87,10 +92,29 @@ def read(folder: epath.Path) -> tuple[dict[str, list[str]], float]:
   """(the sha256s that each file may have, seconds spent) of `folder`.
 
   Both are empty where there is no journal or a damaged one: then nothing is
-  proven, and all is made anew.
+  proven, and all is made anew. The seconds are host 0's.
   """
+  files, seconds = _read(folder / WRITTEN)
+  for path in folder.glob(_OTHERS):
+    for name, found in _read(path)[0].items():
+      files[name] = [*files.get(name, []), *found]
+  return files, seconds
+
+
+def remove(folder: epath.Path) -> None:
+  """Removes the journals of `folder`: its manifest proves it now."""
+  for path in [folder / WRITTEN, *folder.glob(_OTHERS)]:
+    path.unlink(missing_ok=True)
+
+
+def is_journal(name: str) -> bool:
+  """Whether a file of that name is a journal."""
+  return name == WRITTEN or fnmatch.fnmatchcase(name, _OTHERS)
+
+
+def _read(path: epath.Path) -> tuple[dict[str, list[str]], float]:
   try:
-    found = json.loads((folder / WRITTEN).read_text())
+    found = json.loads(path.read_text())
     if found["digest"] == _digest(found["files"], found["seconds"]):
       return found["files"], found["seconds"]
   except (OSError, ValueError, KeyError, TypeError):
@@ -101,11 +125,11 @@ def read(folder: epath.Path) -> tuple[dict[str, list[str]], float]:
 def seed(folder: epath.Path, manifest: Mapping[str, Any]) -> None:
   """Begins the journal of a finished folder that is about to grow."""
   files = {name: [entry["sha256"]] for name, entry in manifest["files"].items()}
-  _put(folder, files, manifest["seconds"])
+  _put(folder / WRITTEN, files, manifest["seconds"])
 
 
 def _put(
-  folder: epath.Path, files: Mapping[str, list[str]], seconds: float
+  path: epath.Path, files: Mapping[str, list[str]], seconds: float
 ) -> None:
   seconds = round(seconds, 3)
   found = {
@@ -113,7 +137,7 @@ def _put(
     "seconds": seconds,
     "digest": _digest(files, seconds),
   }
-  atomic.put(folder / WRITTEN, json.dumps(found, indent=1).encode())
+  atomic.put(path, json.dumps(found, indent=1).encode())
 
 
 def _digest(files: Any, seconds: Any) -> str:

@@ -16,6 +16,7 @@ import pathlib
 import re
 import shlex
 import sys
+import traceback
 import warnings
 from typing import Any
 
@@ -26,11 +27,13 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from absl import flags
 from absl import logging as absl_logging
+from etils import epath
 from ml_collections import config_flags
 
-from gd_jax import devices, hub, pipeline, signals, sweeps, verifier
+from gd_jax import devices, hosts, hub, pipeline, signals, sweeps, verifier
 from gd_jax.errors import UserError
 from gd_jax.models.pretrained import PretrainedError
+from gd_jax.planning import machines, plan
 from gd_jax.progress import Progress
 
 FLAGS = flags.FLAGS
@@ -55,6 +58,25 @@ _VERIFY = flags.DEFINE_bool(
   "verify", False, "Check every artefact of the workdir and stop."
 )
 
+_DRY_RUN = flags.DEFINE_bool(
+  "dry_run", False, "Print what each phase would need and take, and stop."
+)
+_DEVICES = flags.DEFINE_string(
+  "devices", "cpu", "With --dry_run: v5e-8, v4-8, h200, cpu and the like."
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+  "distributed", False, "Several hosts: those of this TPU pod or Slurm job."
+)
+_COORDINATOR = flags.DEFINE_string(
+  "coordinator", None, "Several hosts: HOST:PORT of the first one."
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+  "num_processes", None, "With --coordinator: how many hosts there are."
+)
+_PROCESS_ID = flags.DEFINE_integer(
+  "process_id", None, "With --coordinator: this host's number, 0 the first."
+)
+
 # EFBIG: beyond the limit on a file's size.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = (
@@ -67,7 +89,16 @@ _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 def cli() -> None:
   """The console script `gd-jax`."""
-  sys.exit(main())
+  try:
+    code = main()
+  except Exception as error:
+    if hosts.count() == 1:
+      raise
+    traceback.print_exc()
+    hosts.last_words(f"{type(error).__name__}: {_one_line(error)}", code=1)
+    code = 1
+  hosts.leave(code)
+  sys.exit(code)
 
 
 def main() -> int:
@@ -82,15 +113,24 @@ def main() -> int:
     _keep_quiet()
     devices.keep_compiled(str(hub.cache_dir() / "compiled"))
     signals.install()
+    hosts.start(
+      automatic=_DISTRIBUTED.value,
+      coordinator=_COORDINATOR.value,
+      num_processes=_NUM_PROCESSES.value,
+      process_id=_PROCESS_ID.value,
+    )
+    progress.quiet = not hosts.is_first()
     return _run(progress)
   except (UserError, PretrainedError) as error:
     return _complain(str(error))
   except signals.Stopped:
+    code = signals.exit_code()
+    hosts.last_words("it was stopped", code=code, stopped=True)
     progress.say(
       "stopped after saving; the same command goes on from there: "
       + shlex.join(["python", "-m", "gd_jax.main", *sys.argv[1:]])
     )
-    return signals.exit_code()
+    return code
   except KeyboardInterrupt:
     return _complain(
       "interrupted at once; the same command goes on from the last save",
@@ -115,6 +155,10 @@ def main() -> int:
         "the disk is full: make room, then give the same command again; what "
         "was finished is kept"
       )
+    # A collective breaks off when a host is gone.
+    line = hosts.explanation(error)
+    if line is not None:
+      return _complain(line)
     raise
 
 
@@ -123,6 +167,8 @@ def _run(progress: Progress) -> int:
   assert workdir is not None, "_parse has looked"
   if _VERIFY.value:
     return _verify(workdir, progress)
+  if _DRY_RUN.value:
+    return _plan(workdir)
   options = {
     "phases": _PHASES.value,
     "redo": _REDO.value,
@@ -145,6 +191,14 @@ def _verify(workdir: str, progress: Progress) -> int:
   if not problems:
     progress.say(f"{workdir}: everything is as its manifests say")
   return 1 if problems else 0
+
+
+def _plan(workdir: str) -> int:
+  machine = machines.parse(_DEVICES.value)
+  lines, texts = plan.make(_CONFIG.value, epath.Path(workdir), machine)
+  for line in plan.describe(lines, texts, machine):
+    print(line)
+  return 0
 
 
 def _parse(argv: list[str]) -> None:
@@ -181,7 +235,7 @@ def _require_config_file() -> None:
   if FLAGS["config"].value is None and not FLAGS["config"].present:
     return
   file = pathlib.Path(_config_file())
-  if file.exists():
+  if file.is_file():
     return
   beside = [path.name for path in file.parent.glob("*.py")]
   near = difflib.get_close_matches(file.name, beside, n=1)
@@ -223,6 +277,7 @@ def _unraisable(unraisable: Any) -> None:
 
 def _complain(line: str, *, code: int = 2) -> int:
   print(f"gd-jax: {line}", file=sys.stderr)
+  hosts.last_words(line, code=code)
   return code
 
 

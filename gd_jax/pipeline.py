@@ -7,20 +7,20 @@ done from these inputs and this config; one that was made otherwise is never
 overwritten: the run ends with a line that names the field and both values.
 """
 
-import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from etils import epath
-from ml_collections import config_dict
 
 from gd_jax import (
   artefacts,
+  config_checks,
+  hosts,
   journal,
+  recipes,
   signals,
   workdirs,
 )
-from gd_jax.data import tasks
 from gd_jax.errors import UserError
 from gd_jax.phases import (
   corpus,
@@ -33,38 +33,7 @@ from gd_jax.phases import (
   teacher,
 )
 from gd_jax.progress import Progress
-
-Config = config_dict.ConfigDict
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
-  """One phase and what its artefact depends on.
-
-  Attributes:
-    name: of the module, the config section and the folder.
-    run: makes the artefact; returns counts for the manifest.
-    reads: the artefacts it is made from.
-    also: config fields outside its own section that it depends on.
-    free: fields of its section that can't change what it makes.
-    grows: fields whose change adds to the artefact instead of spoiling it,
-      each with the test (was, now) -> whether it only adds.
-    follows: artefacts of `reads` that may change under it: it keeps, piece by
-      piece, what still fits.
-    derived: holds nothing that is not computed from other artefacts in a
-      moment, so it is made anew without asking.
-  """
-
-  name: str
-  run: Callable[[Config, epath.Path, Progress], dict[str, Any]]
-  reads: tuple[str, ...] = ()
-  also: tuple[str, ...] = ()
-  free: frozenset[str] = frozenset()
-  grows: dict[str, Callable[[Any, Any], bool]] = dataclasses.field(
-    default_factory=dict
-  )
-  follows: tuple[str, ...] = ()
-  derived: bool = False
+from gd_jax.recipes import Config, Phase
 
 
 def _larger(was: Any, now: Any) -> bool:
@@ -87,15 +56,19 @@ PHASES = (
     "teacher",
     teacher.run,
     reads=("data",),
-    also=("seed",),
-    free=frozenset({"allow_download"}),
+    also=("seed", "data.max_tokens"),
+    free=frozenset({"allow_download", "remat"}),
+    model="teacher.init",
+    shared=True,
   ),
   Phase(
     "generator",
     generator.run,
     reads=("data",),
     also=("seed",),
-    free=frozenset({"allow_download"}),
+    free=frozenset({"allow_download", "remat"}),
+    model="generator.init",
+    shared=True,
   ),
   Phase(
     "corpus",
@@ -104,13 +77,16 @@ PHASES = (
     also=("seed",),
     free=frozenset({"steps_per_call"}),
     grows={"corpus.num_texts": _larger},
+    shared=True,
   ),
   Phase(
     "soft_labels",
     soft_labels.run,
     reads=("data", "teacher", "corpus"),
+    also=("seed", "data.max_tokens"),
     free=frozenset({"batch_size"}),
     follows=("corpus",),
+    shared=True,
   ),
   Phase(
     "students",
@@ -119,6 +95,7 @@ PHASES = (
     also=("seed",),
     # Each students/ARM/SEED has a manifest of its own.
     grows={"students.arms": _anything, "students.num_seeds": _anything},
+    shared=True,
   ),
   Phase(
     "report",
@@ -131,13 +108,25 @@ PHASES = (
       "soft_labels",
       "students",
     ),
-    also=("task", "seed"),
+    # What it tells of the config, or reads texts by.
+    also=(
+      "task",
+      "seed",
+      "data.max_tokens",
+      "data.evaluate_on",
+      "data.labels_per_class",
+      "students.arms",
+      "students.num_seeds",
+      "students.num_texts",
+      "students.max_tokens",
+    ),
     derived=True,
   ),
   Phase(
     "export",
     export.run,
     reads=("data", "students", "report"),
+    also=("students.max_tokens",),
     free=frozenset({"onnxruntime_web"}),
     derived=True,
   ),
@@ -156,6 +145,8 @@ def run(
 ) -> epath.Path:
   """Runs the phases in order, each one only where it is not done already.
 
+  Of several hosts, host 0 alone decides; the others come to what it shares.
+
   Args:
     config: a config with one section per phase.
     workdir: where the artefacts lie or shall lie.
@@ -172,14 +163,23 @@ def run(
     UserError: anything the user can mend, in one line.
     Stopped: a signal asked for it; the same call continues.
   """
+  config_checks.check(config)
+  if phases is not None and not phases:
+    raise UserError(f"--phases names none: choose of {', '.join(NAMES)}")
+  for other in map(epath.Path, reuse):
+    if not other.is_dir():
+      raise UserError(f"--reuse={other}: there is no such workdir")
   progress = progress or Progress()
   workdir = epath.Path(workdir)
+  if not hosts.is_first():
+    _help(config, workdir, progress)
+    return workdir
   chosen = [
     phase
     for phase in PHASES
     if phase.name in checked(phases if phases is not None else NAMES)
   ]
-  with workdirs.lock(workdir):
+  with workdirs.lock(workdir), hosts.leading(workdir):
     workdirs.sweep_leftovers(workdir)
     _clear(workdir, dependents(checked(redo)), progress)
     _require_compatible(config, workdir, chosen)
@@ -196,6 +196,14 @@ def run(
         title=f"[{number}/{len(chosen)}] {phase.name}",
       )
   return workdir
+
+
+def _help(config: Config, workdir: epath.Path, progress: Progress) -> None:
+  """What another host than the first does: its part of what is shared."""
+  runs = {phase.name: phase.run for phase in PHASES}
+  for name in hosts.calls(workdir):
+    with journal.keep(workdir / name, host=hosts.index()):
+      runs[name](config, workdir, progress)
 
 
 def checked(names: Collection[str]) -> set[str]:
@@ -231,76 +239,6 @@ def _clear(
     workdirs.clear(workdir / name)
 
 
-def recipe_config(config: Config, phase: Phase) -> dict[str, Any]:
-  """What of `config` decides about `phase`'s artefact, by dotted name."""
-  fields = {name: config[name] for name in phase.also}
-  section: Any = config[phase.name]
-  for name, value in section.items():
-    if name not in phase.free:
-      value = value.to_dict() if isinstance(value, Config) else value
-      fields[f"{phase.name}.{name}"] = value
-  return fields
-
-
-def _inputs(
-  phase: Phase, config: Config, workdir: epath.Path
-) -> dict[str, str]:
-  """Fingerprints of what `phase` reads, as it is now on disk."""
-  found = {}
-  for name in phase.reads:
-    manifest = artefacts.read_manifest(workdir / name)
-    if manifest is None:
-      raise UserError(
-        f"{phase.name} needs {name}, which is not done in {workdir}: "
-        f"run it first, with --phases={name},{phase.name}"
-      )
-    found[name] = manifest["fingerprint"]
-  if phase.name == "data":
-    source = tasks.source_fingerprint(config)
-    if source is not None:
-      found["source"] = source
-  return found
-
-
-def _hindrances(
-  recipe: dict[str, Any], phase: Phase, differences: Sequence
-) -> list[artefacts.Difference]:
-  """The differences under which `phase`'s folder may not be continued."""
-  found = []
-  for difference in differences:
-    grows = phase.grows.get(difference.field)
-    follows = {f"the artefact {name}" for name in phase.follows}
-    if difference.field in follows:
-      continue
-    # The source may be out of reach where a workdir was moved to.
-    if difference.field == "the artefact source" and None in (
-      difference.was,
-      difference.now,
-    ):
-      continue
-    if grows is not None and grows(difference.was, difference.now):
-      continue
-    found.append(difference)
-  return found
-
-
-def recipe_of(folder: epath.Path) -> dict[str, Any] | None:
-  """What `folder` was made by, or is being made by; None if it's not begun.
-
-  Raises:
-    UserError: it was begun, but what said so is gone or damaged.
-  """
-  recipe = artefacts.read_manifest(folder) or artefacts.read_started(folder)
-  if recipe is None and folder.exists():
-    for name, _ in artefacts.files_below(folder):
-      raise UserError(
-        f"{folder / artefacts.MANIFEST} is missing, and {name} lies there: "
-        f"put it back, or run again with --redo={folder.name} to make all of "
-        "it anew"
-      )
-  return recipe
-
-
 def _require_compatible(
   config: Config, workdir: epath.Path, phases: Sequence[Phase]
 ) -> None:
@@ -312,14 +250,12 @@ def _require_compatible(
   """
   changing: set[str] = set()
   for phase in phases:
-    recipe = recipe_of(workdir / phase.name)
+    recipe = recipes.recipe_of(workdir / phase.name)
     if recipe is None or phase.derived:
       continue
-    fields = recipe_config(config, phase)
-    changes = artefacts.differences(
-      recipe, config=fields, inputs=recipe["inputs"]
-    )
-    refused = _hindrances(recipe, phase, changes)
+    fields = recipes.recipe_config(config, phase)
+    changes = recipes.changes(recipe, config=fields, inputs=recipe["inputs"])
+    refused = recipes.hindrances(recipe, phase, changes)
     if refused:
       raise _refusal(phase, workdir, str(refused[0]))
     left_behind = changing.intersection(phase.reads) - {*phase.follows}
@@ -361,9 +297,9 @@ def _run_phase(
     title: What they begin with.
   """
   folder = workdir / phase.name
-  fields = recipe_config(config, phase)
-  inputs = _inputs(phase, config, workdir)
-  recipe = recipe_of(folder)
+  fields = recipes.recipe_config(config, phase)
+  inputs = recipes.inputs_of(phase, config, workdir)
+  recipe = recipes.recipe_of(folder)
   if recipe is None:
     workdirs.clear(folder)
     for other in reuse:
@@ -375,8 +311,10 @@ def _run_phase(
         whole.add(phase.name)
         return
   else:
-    changes = artefacts.differences(recipe, config=fields, inputs=inputs)
-    refused = [] if phase.derived else _hindrances(recipe, phase, changes)
+    changes = recipes.changes(recipe, config=fields, inputs=inputs)
+    refused = (
+      [] if phase.derived else recipes.hindrances(recipe, phase, changes)
+    )
     if refused:
       raise _refusal(phase, workdir, str(refused[0]))
     manifest = artefacts.read_manifest(folder)
@@ -397,7 +335,8 @@ def _run_phase(
   for problem in workdirs.drop_unproven(folder):
     progress.warn(f"{title}: {problem}: it is made anew")
   progress.say(f"{title}")
-  with journal.keep(folder) as kept:
+  shared = phase.name if phase.shared else None
+  with journal.keep(folder) as kept, hosts.together(shared):
     found = phase.run(config, workdir, progress)
   manifest = artefacts.finish(
     folder, config=fields, inputs=inputs, counts=found, seconds=kept.seconds

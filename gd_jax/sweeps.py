@@ -22,7 +22,7 @@ from typing import Any
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, pipeline
+from gd_jax import artefacts, config_checks, hosts, pipeline
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 from gd_jax.reporting import table
@@ -41,10 +41,16 @@ def points_of(config_file: str) -> list[Point]:
   spec = importlib.util.spec_from_file_location("_swept_config", config_file)
   assert spec is not None and spec.loader is not None
   module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
   points: list[Point] = []
-  if hasattr(module, "sweep"):
-    module.sweep(lambda **overrides: points.append(overrides))
+  try:
+    spec.loader.exec_module(module)
+    if hasattr(module, "sweep"):
+      module.sweep(lambda **overrides: points.append(overrides))
+  except Exception as error:  # a config file's code raises what it likes
+    raise UserError(
+      f"the sweep of {config_file}: {type(error).__name__}: {error}; each point"
+      " is add(**{'students.temperature': 2.0})"
+    ) from error
   if not points:
     raise UserError(
       f"{config_file} has no sweep: define sweep(add) beside get_config, and "
@@ -111,6 +117,8 @@ def run(
   workdir = epath.Path(workdir)
   folders = [workdir / folder_name(point) for point in points]
   configs = [apply(config, point) for point in points]
+  for point_config in configs:  # all of them before the first begins
+    config_checks.check(point_config)
   for number, (folder, point_config) in enumerate(
     zip(folders, configs, strict=True), start=1
   ):
@@ -124,6 +132,8 @@ def run(
       reuse=[*reuse, *others],
       progress=progress,
     )
+  if not hosts.is_first():
+    return folders
   results = [
     (point, artefacts.read_json(folder / "report" / "results.json"))
     for point, folder in zip(points, folders, strict=True)

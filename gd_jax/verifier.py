@@ -7,7 +7,14 @@ from typing import Any
 
 from etils import epath
 
-from gd_jax import artefacts, checkpoints, counts, pipeline, workdirs
+from gd_jax import (
+  artefacts,
+  checkpoints,
+  counts,
+  pipeline,
+  recipes,
+  workdirs,
+)
 from gd_jax.errors import UserError
 
 
@@ -26,12 +33,14 @@ def verify(
   workdir = epath.Path(workdir)
   if not workdir.exists():
     raise UserError(f"there is no workdir {workdir}: check --workdir")
+  if not any((workdir / name).is_dir() for name in pipeline.NAMES):
+    raise UserError(f"{workdir} holds no artefact: check --workdir")
   names = pipeline.checked(phases if phases is not None else pipeline.NAMES)
   found = []
   for phase in (phase for phase in pipeline.PHASES if phase.name in names):
     folder = workdir / phase.name
     try:
-      recipe = pipeline.recipe_of(folder)
+      recipe = recipes.recipe_of(folder)
       manifest = artefacts.read_manifest(folder)
       if recipe is None:
         continue
@@ -55,7 +64,7 @@ def _wrong_with_unfinished(folder: epath.Path) -> list[str]:
 
 
 def _wrong_with_finished(
-  phase: pipeline.Phase, workdir: epath.Path, manifest: dict[str, Any]
+  phase: recipes.Phase, workdir: epath.Path, manifest: dict[str, Any]
 ) -> list[str]:
   folder = workdir / phase.name
   mend = f"mend it with --redo={phase.name}"

@@ -63,3 +63,17 @@ def test_seconds_add_up_over_runs(folder, monkeypatch):
   with journal.keep(folder) as kept:
     now[0] += 2.5
     assert kept.seconds == pytest.approx(12.5)
+
+
+# Dies if: what another host wrote is taken for unproven, or its journal stays.
+def test_hosts_keep_journals_of_their_own(tmp_path):
+  folder = epath.Path(tmp_path)
+  for host in (0, 1):
+    with journal.keep(folder, host=host):
+      artefacts.write_json(folder / f"part{host}.json", host)
+  files, _ = journal.read(folder)
+  assert files.keys() == {"part0.json", "part1.json"}
+  assert workdirs.drop_unproven(folder) == []
+  artefacts.finish(folder, config={}, inputs={}, counts={}, seconds=0.0)
+  names = {path.name for path in tmp_path.iterdir()}
+  assert names == {"part0.json", "part1.json", artefacts.MANIFEST}

@@ -18,6 +18,7 @@ class House:
   def __init__(self):
     self.ran: list[str] = []
     self.fail = ""
+    self.leaves_half = False
     self.phases = (
       pipeline.Phase("draw", self._phase("draw")),
       pipeline.Phase(
@@ -39,6 +40,8 @@ class House:
     def run(config, workdir, progress):
       self.ran.append(name)
       if self.fail == name:
+        if self.leaves_half:
+          artefacts.write_json(workdir / name / "half.json", [])
         raise RuntimeError("killed")
       artefacts.write_json(workdir / name / "out.json", dict(config[name]))
       return {}
@@ -86,6 +89,50 @@ def test_a_failed_phase_is_run_again_and_those_before_it_are_not(
   assert _run(house, config, tmp_path, progress) == ["train", "tell"]
 
 
+def test_a_phase_that_was_refused_binds_nobody(
+  house, config, tmp_path, progress, monkeypatch
+):
+  # Dies if: started.json alone makes a corrected value a changed one.
+  def refuse(config, workdir, progress):
+    raise UserError("no such model")
+
+  refusing = dataclasses.replace(house.phases[0], run=refuse)
+  monkeypatch.setattr(pipeline, "PHASES", (refusing, *house.phases[1:]))
+  with pytest.raises(UserError, match="no such model"):
+    _run(house, config, tmp_path, progress)
+  monkeypatch.setattr(pipeline, "PHASES", house.phases)
+  config.draw.n = 2
+  assert _run(house, config, tmp_path, progress) == ALL
+
+
+def test_a_reuse_of_nothing_is_refused(house, config, tmp_path, progress):
+  with pytest.raises(UserError, match=r"--reuse=.*no such workdir"):
+    _run(house, config, tmp_path / "w", progress, reuse=[tmp_path / "no"])
+
+
+def test_no_phases_are_refused(house, config, tmp_path, progress):
+  with pytest.raises(UserError, match="--phases names none"):
+    _run(house, config, tmp_path, progress, phases=[])
+
+
+def test_other_weights_in_the_same_folder_are_noticed(
+  house, config, tmp_path, progress, monkeypatch
+):
+  # Dies if: a model is known by its path alone.
+  model = tmp_path / "model"
+  model.mkdir()
+  (model / "model.safetensors").write_bytes(b"one")
+  config.draw.init = str(model)
+  first = dataclasses.replace(house.phases[0], model="draw.init")
+  monkeypatch.setattr(pipeline, "PHASES", (first, *house.phases[1:]))
+  workdir = tmp_path / "work"
+  _run(house, config, workdir, progress)
+  assert _run(house, config, workdir, progress) == []
+  (model / "model.safetensors").write_bytes(b"two")
+  with pytest.raises(UserError, match=r"draw was made otherwise.*model"):
+    _run(house, config, workdir, progress)
+
+
 def test_a_changed_field_is_refused_by_name_before_any_work(
   house, config, tmp_path, progress
 ):
@@ -103,6 +150,7 @@ def test_a_changed_field_is_refused_by_name_before_any_work(
 def test_unfinished_work_of_another_config_is_refused(
   house, config, tmp_path, progress
 ):
+  house.leaves_half = True
   house.fail = "draw"
   with pytest.raises(RuntimeError):
     _run(house, config, tmp_path, progress)
@@ -253,6 +301,7 @@ def test_seconds_of_a_killed_run_count(
 
   slow_phase = dataclasses.replace(house.phases[0], run=slow)
   monkeypatch.setattr(pipeline, "PHASES", (slow_phase,))
+  house.leaves_half = True
   house.fail = "draw"
   with pytest.raises(RuntimeError):
     _run(house, config, tmp_path, progress, phases=["draw"])
@@ -262,4 +311,4 @@ def test_seconds_of_a_killed_run_count(
   house.fail = ""
   _run(house, config, tmp_path, progress, phases=["draw"])
   manifest = artefacts.read_manifest(epath.Path(tmp_path) / "draw")
-  assert manifest is not None and manifest["seconds"] == 80.0
+  assert manifest is not None and manifest["seconds"] == 120.0

@@ -23,6 +23,11 @@ Cache = tuple[LayerCache, ...]
 normal_init = nn.initializers.normal
 
 
+def maybe_remat(block: Any, remat: bool) -> Any:
+  """The class of a block (x, allowed, deterministic), rematerialised if so."""
+  return nn.remat(block, static_argnums=(3,)) if remat else block
+
+
 def layer_norm(config: Any, dtype: Any) -> nn.LayerNorm:
   """Layer norm with the config's epsilon."""
   # Not flax's fast variance E[x^2] - E[x]^2: it loses digits that parity with

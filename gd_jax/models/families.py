@@ -33,7 +33,8 @@ def spec_of(module: nn.Module) -> dict[str, Any]:
   names = {model: family for family, model in FAMILIES.items()}
   spec: dict[str, Any] = {"family": names[type(module)]}
   for field in dataclasses.fields(module):
-    if field.name in ("parent", "name"):
+    # `remat` is how a model is trained, not what it is.
+    if field.name in ("parent", "name", "remat"):
       continue
     value: Any = getattr(module, field.name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -58,7 +58,7 @@ class Gpt2Block(nn.Module):
     )
     self.drop = Dropout(c.dropout)
 
-  def __call__(self, x, allowed, *, deterministic: bool = True):
+  def __call__(self, x, allowed, deterministic: bool = True):
     y = self.attention(
       self.attention_norm(x), allowed, deterministic=deterministic
     )
@@ -76,10 +76,15 @@ class Gpt2Block(nn.Module):
 
 
 class Gpt2(nn.Module):
-  """A decoder with learned positions and a head tied to the embeddings."""
+  """A decoder with learned positions and a head tied to the embeddings.
+
+  Attributes:
+    remat: As in `bert.Bert`.
+  """
 
   config: Gpt2Config
   dtype: Any = jnp.float32
+  remat: bool = False
 
   def setup(self):
     c = self.config
@@ -96,7 +101,8 @@ class Gpt2(nn.Module):
       embedding_init=attention.normal_init(0.01),
     )
     self.drop = Dropout(c.dropout)
-    self.blocks = [Gpt2Block(c, self.dtype) for _ in range(c.num_layers)]
+    block = attention.maybe_remat(Gpt2Block, self.remat)
+    self.blocks = [block(c, self.dtype) for _ in range(c.num_layers)]
     self.final_norm = attention.layer_norm(c, self.dtype)
 
   def __call__(
@@ -116,7 +122,7 @@ class Gpt2(nn.Module):
     x = self.drop(x, deterministic=deterministic)
     allowed = attention.may_attend(mask, causal=True)
     for block in self.blocks:
-      x = block(x, allowed, deterministic=deterministic)
+      x = block(x, allowed, deterministic)
     return self._logits(x)
 
   def decode(

@@ -41,10 +41,13 @@ def run(
     signals.Stopped: a signal came; whole shards are kept.
   """
   c, folder = config.corpus, workdir / NAME
-  _check(c)
+  check(c)
   missing = _missing_shards(folder, c)
   if missing:
     _draw(config, workdir, missing, progress)
+  devices.barrier("the corpus is drawn")
+  if not devices.is_first():
+    return {}
   health = corpus_filter.write(
     folder,
     labelled=artefacts.read_jsonl(workdir / "data/labelled.jsonl"),
@@ -66,21 +69,30 @@ def run(
 def _missing_shards(
   folder: epath.Path, c: config_dict.ConfigDict
 ) -> dict[int, range]:
-  """The row ids of each shard that is not there or not as long as it should.
+  """The row ids of each shard of this host's that is not there as it should.
 
   Shards beyond the last row are removed.
   """
-  wanted = {
-    start // c.shard_rows: range(start, min(start + c.shard_rows, c.num_texts))
-    for start in range(0, c.num_texts, c.shard_rows)
-  }
+  wanted = _own_shards(c)
   missing = dict(wanted)
   for index in texts.shard_indices(folder):
+    if not devices.owns(index):
+      continue
     if index not in wanted:
       texts.shard_path(folder, index).unlink()
     elif len(texts.read_shard(folder, index)) == len(wanted[index]):
       del missing[index]
   return missing
+
+
+def _own_shards(c: config_dict.ConfigDict) -> dict[int, range]:
+  """The row ids of each shard that this host draws; alone it draws all."""
+  starts = range(0, c.num_texts, c.shard_rows)
+  return {
+    index: range(start, min(start + c.shard_rows, c.num_texts))
+    for index, start in enumerate(starts)
+    if devices.owns(index)
+  }
 
 
 def _draw(
@@ -97,10 +109,14 @@ def _draw(
   request = _request(config, fmt, vocab_size)
   row_ids = [row_id for rows in missing.values() for row_id in rows]
   unwritten: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in missing}
-  tally = Tally(folder / _TIMING)
-  writer = metrics.MetricsWriter(folder, start_step=tally.rows)
+  # With several hosts both are about the first one's part.
+  tally = Tally(folder / _TIMING, silent=not devices.is_first())
+  writer = metrics.MetricsWriter(
+    folder, start_step=tally.rows, silent=not devices.is_first()
+  )
+  total = sum(map(len, _own_shards(c).values()))
   with progress.bar(
-    NAME, c.num_texts, unit="texts", done=c.num_texts - len(row_ids)
+    NAME, total, unit="texts", done=total - len(row_ids)
   ) as bar:
     for block in drawer.draw(row_ids, request):
       tally.add(block)
@@ -198,8 +214,8 @@ def _request(
   )
 
 
-def _check(c: config_dict.ConfigDict) -> None:
-  """Raises UserError for the first field that makes no sense."""
+def check(c: config_dict.ConfigDict) -> None:
+  """Raises UserError for the first field of its section that is no good."""
   at_least_one = ("num_texts", "slots", "steps_per_call", "shard_rows", "top_k")
   allowed = [
     *((name, getattr(c, name) >= 1, "1 or more") for name in at_least_one),

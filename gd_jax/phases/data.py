@@ -28,7 +28,7 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   """
   data, folder = config.data, workdir / "data"
   wanted = data.labels_per_class
-  _check(data)
+  check(data)
   progress.say(
     f"data: {config.task}, {wanted or 'all'} labelled rows per class, "
     f"evaluated on {data.evaluate_on}; a few seconds"
@@ -117,7 +117,8 @@ def _write_evaluation(
   )
 
 
-def _check(data: Any) -> None:
+def check(data: Any) -> None:
+  """Raises UserError for the first field of its section that is no good."""
   if data.evaluate_on not in ("test", "validation"):
     raise UserError(
       f"config.data.evaluate_on is {data.evaluate_on!r}; it can be 'test' or "

@@ -10,7 +10,6 @@ import collections
 import dataclasses
 from typing import Any
 
-import jax
 import numpy as np
 from etils import epath
 from ml_collections import config_dict
@@ -23,6 +22,7 @@ from gd_jax.progress import Progress
 from gd_jax.training import (
   fit,
   losses,
+  memory,
   metrics,
   optim,
   predict,
@@ -61,6 +61,8 @@ def run(
     split_rows["heldout"] = split_rows["train"]
   labels = _labels(c, workdir)
   texts = [row["text"] for row in split_rows["train"]]
+  mesh = devices.mesh(config.mesh)
+  memory.check_batch(c, NAME, mesh)
   module, params, tokenizer = _start(c, config.seed, texts, labels)
   ids = {
     split: [formats.encode(tokenizer, row["text"]) for row in rows]
@@ -89,6 +91,7 @@ def run(
   best = _train(
     c,
     seed=config.seed,
+    mesh=mesh,
     module=module,
     params=params,
     train=train,
@@ -98,6 +101,8 @@ def run(
   )
 
   checkpoints.save_params(folder, best.best_params)
+  if not devices.is_first():
+    return {}
   tokenizers.save(folder, tokenizer)
   formats.save(folder, fmt)
   artefacts.write_json(folder / "model.json", families.spec_of(module))
@@ -152,7 +157,8 @@ def _start(c, seed: int, texts: list[str], labels: list[str]):
         mlp_width=4 * c.scratch.width,
         max_length=_positions(c, tokenizer, labels),
         dropout=c.dropout,
-      )
+      ),
+      **memory.module_fields(c, NAME),
     )
     params = families.init_params(module, rngs.stream(seed, NAME, "init"))
     return module, params, tokenizer
@@ -165,6 +171,7 @@ def _start(c, seed: int, texts: list[str], labels: list[str]):
   tokenizer = tokenizers.load(init)
   if c.kind == "warm_start":
     model_config, params = pretrained.load_bert(init)
+    tokenizers.require_bert(tokenizer, init, vocab_size=model_config.vocab_size)
     params = pretrained.warm_start(params)
     make: Any = bert.BertDecoder
   else:
@@ -176,7 +183,10 @@ def _start(c, seed: int, texts: list[str], labels: list[str]):
       f"config.generator.max_tokens={c.max_tokens}: {c.init} has"
       f" {model_config.max_length} positions, two of them for BOS and EOS"
     )
-  module = make(dataclasses.replace(model_config, dropout=c.dropout))
+  module = make(
+    dataclasses.replace(model_config, dropout=c.dropout),
+    **memory.module_fields(c, NAME),
+  )
   return module, params, tokenizer
 
 
@@ -208,9 +218,8 @@ def _format(
 
 
 def _train(
-  c, *, seed, module, params, train, heldout, folder, progress
+  c, *, seed, mesh, module, params, train, heldout, folder, progress
 ) -> fit.Run:
-  mesh = devices.mesh()
   tx = optim.adamw(
     optim.warmup_linear_decay(
       c.learning_rate,
@@ -219,8 +228,13 @@ def _train(
     ),
     weight_decay=c.weight_decay,
   )
+  where = memory.places(mesh, params, tx)
   train_step = fit.compile_step(
-    step_lib.make_train_step(losses.make_lm_loss(module), tx), mesh
+    step_lib.make_train_step(
+      losses.make_lm_loss(module), tx, accumulate_steps=c.accumulate_steps
+    ),
+    mesh,
+    where,
   )
   eval_step = predict.make_lm_eval_step(module, mesh)
 
@@ -231,9 +245,8 @@ def _train(
     xent = means["xent"]
     return {"xent": xent, "perplexity": float(np.exp(min(xent, 80.0)))}
 
-  params = jax.device_put(params, devices.everywhere(mesh))
   resume = checkpoints.Resume(folder)
-  template = fit.first_run(step_lib.init_state(params, tx))
+  template = fit.first_run(memory.fresh_state(params, tx, where))
   run_ = fit.load_run(resume, template)
   order = batches.Batches(
     train,
@@ -241,7 +254,9 @@ def _train(
     seed=rngs.derived_seed(seed, NAME, "order"),
   )
   start = int(run_.state.step)
-  writer = metrics.MetricsWriter(folder, start_step=start)
+  writer = metrics.MetricsWriter(
+    folder, start_step=start, silent=not devices.is_first()
+  )
   with progress.bar(NAME, c.max_steps, unit="steps", done=start) as bar:
     run_ = fit.fit(
       run_,

@@ -62,11 +62,11 @@ def run(
   files += [(logits.shard_name(index), rows) for index, rows in shards]
   if made:
     files.append((rules.LOGITS, made))
-  _drop_others(folder, {name for name, _ in files})
-  computed = 0
-  total = len(labelled) + num_kept + len(made)
-  with progress.bar(NAME, total) as bar:
-    for name, rows in files:
+  if devices.is_first():
+    _drop_others(folder, {name for name, _ in files})
+  own = devices.owned(files)
+  with progress.bar(NAME, sum(len(rows) for _, rows in own)) as bar:
+    for name, rows in own:
       meta = {"source": _source(rows, teacher)}
       if logits.load_meta(folder / name) == meta:
         bar.advance(len(rows))
@@ -74,8 +74,10 @@ def run(
       row_id = np.array([row["row_id"] for row in rows], np.int64)
       values = label(rows, bar, masked=name == rules.LOGITS)
       logits.save_logits(folder / name, row_id, values, **meta)
-      computed += len(rows)
       signals.check()
+  devices.barrier("the texts are labelled")
+  if not devices.is_first():
+    return {}
   artefacts.write_json(
     folder / "agreement.json", _agreement(folder, labelled, task["labels"])
   )
@@ -92,7 +94,8 @@ def _make_by_rules(
   """Texts made from the rows to train on, written to their file."""
   path, share = folder / rules.TEXTS, config.soft_labels.rules
   if share is None:
-    path.unlink(missing_ok=True)
+    if devices.is_first():
+      path.unlink(missing_ok=True)
     return []
   made = rules.make(
     [row["text"] for row in labelled if row["split"] == "train"],
@@ -100,7 +103,8 @@ def _make_by_rules(
     seed=config.seed,
   )
   rows = [{"row_id": i, "text": text} for i, text in enumerate(made)]
-  artefacts.write_jsonl(path, rows)
+  if devices.is_first():
+    artefacts.write_jsonl(path, rows)
   return rows
 
 
@@ -110,7 +114,7 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
   label(rows, bar, masked=) -> logits [N C], in the rows' order: of several
   teachers the mean.
   """
-  mesh = devices.mesh()
+  mesh = devices.local_mesh()
   folder = workdir / "teacher"
   module = families.build(artefacts.read_json(folder / "model.json"))
   members = [

@@ -62,7 +62,11 @@ def run(
     balance=c.balance,
     with_rules=any(arm in ARMS and ARMS[arm].rules for arm in c.arms),
   )
+  if not devices.is_first():
+    devices.barrier("the vocabulary is made")
   made = _vocabulary(c, workdir, rows)
+  if devices.is_first():
+    devices.barrier("the vocabulary is made")
   store, heldout = rows.encoded(
     functools.partial(
       vocabulary.encode, made.tokenizer, max_tokens=c.max_tokens
@@ -76,9 +80,14 @@ def run(
       "students: no row is held out, so the last parameters count as the best"
       " and the first learning rate is taken; raise data.heldout_fraction"
     )
-  if student_setting.TFIDF in c.arms:
+  if student_setting.TFIDF in c.arms and devices.is_first():
     _fit_tfidf(setting)
+  _take_over(setting, progress)
   _train(setting, progress)
+  devices.barrier("the students are trained")
+  if not devices.is_first():
+    return {}
+  _take_over(setting, progress)
   (setting.folder / _UNFINISHED).rmtree(missing_ok=True)
   num_trained = sum(arm in ARMS for arm in c.arms) * c.num_seeds
   return {
@@ -190,33 +199,67 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
           continue
         ended = waiting.setdefault(name, [])
         ended.append((trial, outcome))
-        if len(ended) == len(c.learning_rates):
-          seconds = time.monotonic() - start
+        if len(ended) < len(c.learning_rates):
+          continue
+        seconds = time.monotonic() - start
+        if devices.is_first():
           _write_best(setting, name, ended, seconds, progress)
+        else:
+          path = _handed_over(setting, trial.recipe)
+          student_folder.hand_over(path, ended, seconds=seconds)
+
+
+def _handed_over(
+  setting: student_setting.Setting, recipe: student_folder.Recipe
+) -> epath.Path:
+  """Where another host than the first leaves a student for host 0 to write."""
+  digest = artefacts.digest(dataclasses.asdict(recipe))
+  return setting.folder / _UNFINISHED / f"{digest[:16]}.msgpack"
+
+
+def _take_over(setting: student_setting.Setting, progress: Progress) -> None:
+  """Host 0 writes what others, of this run or an earlier one, have trained."""
+  if not devices.is_first():
+    return
+  trials: dict[str, list[student_folder.Trial]] = {}
+  for trial in setting.trials():
+    trials.setdefault(trial.recipe.name, []).append(trial)
+  for name, of_name in trials.items():
+    recipe = of_name[0].recipe
+    path = _handed_over(setting, recipe)
+    if path.exists() and not recipe.is_done(setting.folder):
+      ended, seconds = student_folder.take_over(path, of_name)
+      _write_best(setting, name, ended, seconds, progress)
 
 
 def _groups(
   setting: student_setting.Setting, *, together: bool
 ) -> tuple[list[list[student_folder.Trial]], set[str]]:
-  """(what is trained together, the names of the students that are done)."""
+  """(what this host trains together, the names of the students done)."""
   trials = {trial.name: trial for trial in setting.trials()}
   recipes = {trial.recipe.name: trial.recipe for trial in trials.values()}
   done = {
     name for name, recipe in recipes.items() if recipe.is_done(setting.folder)
   }
   ready = {name for name, trial in trials.items() if trial.recipe.name in done}
+  # All trials of a student are one host's.
+  number = {name: i for i, name in enumerate(recipes)}
   note = setting.folder / _GROUPS
   groups = side_by_side.groups(
     list(trials),
     ready,
     together=together,
     earlier=artefacts.read_json(note) if note.exists() else [],
+    owner=lambda name: devices.owner(number[trials[name].recipe.name]),
   )
-  artefacts.write_json(note, groups)
+  devices.barrier("all know what is to be trained")
+  if devices.is_first():
+    artefacts.write_json(note, groups)
   return [
     [trials[name] for name in group]
     for group in groups
     if not ready.issuperset(group)
+    and devices.owns(number[trials[group[0]].recipe.name])
   ], done
 
 
@@ -232,7 +275,7 @@ def _train_group(
     [trial.student for trial in group],
     setting.store,
     setting.heldout,
-    resume=checkpoints.Resume(
+    resume=checkpoints.own_resume(
       setting.folder / _UNFINISHED / artefacts.digest(recipes)[:16],
       every_seconds=_SAVE_SECONDS,
     ),

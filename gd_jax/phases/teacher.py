@@ -24,6 +24,7 @@ from gd_jax.progress import Progress
 from gd_jax.training import (
   fit,
   losses,
+  memory,
   metrics,
   optim,
   predict,
@@ -71,6 +72,7 @@ def run(
     heldout = train
 
   bert_config, bert_params = pretrained.load_bert(init)
+  tokenizers.require_bert(tokenizer, init, vocab_size=bert_config.vocab_size)
   if config.data.max_tokens > bert_config.max_length:
     raise UserError(
       f"config.data.max_tokens={config.data.max_tokens}: {c.init} has only"
@@ -80,7 +82,10 @@ def run(
     dataclasses.replace(bert_config, dropout=c.dropout),
     num_classes=num_classes,
     pooling=c.pooling,
+    **memory.module_fields(c, NAME),
   )
+  mesh = devices.mesh(config.mesh)
+  memory.check_batch(c, NAME, mesh)
   steps_per_epoch = math.ceil(len(train["label"]) / c.batch_size)
   total_steps = max(c.total_epochs * steps_per_epoch, c.min_steps)
   rows_read = c.restarts * total_steps * c.batch_size
@@ -95,6 +100,7 @@ def run(
   best = _train(
     c,
     seed=config.seed,
+    mesh=mesh,
     module=module,
     init_params=lambda rng: pretrained.classifier_params(
       bert_params, num_classes, rng, pooling=c.pooling
@@ -107,6 +113,8 @@ def run(
   )
 
   checkpoints.save_params(folder, best.best_params)
+  if not devices.is_first():
+    return {}
   if c.keep is not None:
     _keep_best(folder, best.record["rounds"], number=c.keep)
   tokenizers.save(folder, tokenizer)
@@ -174,10 +182,19 @@ def _keep_best(
 
 
 def _train(
-  c, *, seed, module, init_params, train, heldout, total_steps, folder, progress
+  c,
+  *,
+  seed,
+  mesh,
+  module,
+  init_params,
+  train,
+  heldout,
+  total_steps,
+  folder,
+  progress,
 ) -> fit.Run:
   """All restarts, one after another, from wherever the last call stopped."""
-  mesh = devices.mesh()
   template = jax.eval_shape(init_params, jax.random.key(0))
   tx = optim.adamw(
     optim.warmup_linear_decay(
@@ -188,8 +205,15 @@ def _train(
     weight_decay=c.weight_decay,
     rates=optim.layerwise_rates(template, decay=c.layerwise_decay),
   )
+  where = memory.places(mesh, template, tx)
   train_step = fit.compile_step(
-    step_lib.make_train_step(losses.make_classifier_loss(module), tx), mesh
+    step_lib.make_train_step(
+      losses.make_classifier_loss(module),
+      tx,
+      accumulate_steps=c.accumulate_steps,
+    ),
+    mesh,
+    where,
   )
   label_step = predict.make_label_step(module, mesh)
 
@@ -206,13 +230,14 @@ def _train(
 
   def fresh_state(restart):
     params = init_params(rngs.stream(seed, NAME, "init", restart))
-    params = jax.device_put(params, devices.everywhere(mesh))
-    return step_lib.init_state(params, tx)
+    return memory.fresh_state(params, tx, where)
 
   resume = checkpoints.Resume(folder)
   run_ = fit.load_run(resume, fit.first_run(fresh_state(0)))
   start = run_.record["round"] * total_steps + int(run_.state.step)
-  writer = metrics.MetricsWriter(folder, start_step=start)
+  writer = metrics.MetricsWriter(
+    folder, start_step=start, silent=not devices.is_first()
+  )
   with progress.bar(
     NAME, c.restarts * total_steps, unit="steps", done=start
   ) as bar:

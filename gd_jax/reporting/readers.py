@@ -74,7 +74,7 @@ class FlaxReader:
     self._rows = encode(texts)
     self._rows_digest = artefacts.digest(self._rows)
     self._num_classes = num_classes
-    self._mesh = devices.mesh()
+    self._mesh = devices.local_mesh()
     self._steps: dict[str, predict.Step] = {}
     self._speeds: dict[str, Speed] = {}
 

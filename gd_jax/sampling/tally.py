@@ -13,8 +13,12 @@ _SUMS = ("rows", "tokens", "steps", "slot_steps", "seconds")
 class Tally:
   """How fast rows are drawn: sums over blocks, and over a corpus's runs."""
 
-  def __init__(self, path: epath.Path):
-    """Goes on from what an earlier run of the same corpus wrote to `path`."""
+  def __init__(self, path: epath.Path, *, silent: bool = False):
+    """Goes on from what an earlier run of the same corpus wrote to `path`.
+
+    `silent`: writes nothing, because another host does.
+    """
+    self._silent = silent
     earlier = artefacts.read_json(path) if path.exists() else {}
     self._path = path
     self._sums = {name: earlier.get(name, 0) for name in _SUMS}
@@ -66,4 +70,5 @@ class Tally:
 
   def write(self) -> None:
     """Writes the summary."""
-    artefacts.write_json(self._path, self.summary())
+    if not self._silent:
+      artefacts.write_json(self._path, self.summary())

@@ -56,7 +56,7 @@ def fit(
   store: Mapping[str, np.ndarray],
   heldout: Mapping[str, np.ndarray],
   *,
-  resume: checkpoints.Resume,
+  resume: checkpoints.Resume | checkpoints.OwnResume,
   worker: int = 0,
   stopping: Callable[[], bool] = signals.requested,
   advance: Callable[[int], None] = lambda steps: None,
@@ -150,7 +150,7 @@ def fit(
 
 def _placements(num_students: int, worker: int):
   """(of what each student has, of what they share)."""
-  mesh = devices.mesh()
+  mesh = devices.local_mesh()
   if num_students > 1 and num_students % mesh.size == 0:
     return devices.by_row(mesh), devices.everywhere(mesh)
   local = devices.local_devices()

@@ -17,6 +17,8 @@ from gd_jax.training import metrics as metrics_lib
 from gd_jax.training import step as step_lib
 
 Scores = dict[str, float]
+# What a host may wish for at the end of a step; 1 is to save.
+_STOP = 2
 
 
 @dataclasses.dataclass
@@ -66,16 +68,26 @@ def load_run(resume: checkpoints.Resume, template: Run) -> Run:
 
 
 def compile_step(
-  train_step: Callable, mesh: Mesh
+  train_step: Callable, mesh: Mesh, where: step_lib.TrainState | None = None
 ) -> Callable[
   [step_lib.TrainState, step_lib.Batch, Key[Array, ""]],
   tuple[step_lib.TrainState, step_lib.Metrics],
 ]:
-  """jit, with the state donated and its result whole on every device."""
+  """jit, with the state donated and its result left where it was.
+
+  Args:
+    train_step: From `step.make_train_step`.
+    mesh: Its metrics come to every device of it.
+    where: The state's places, from `memory.places`; None: whole on every
+      device.
+  """
   everywhere = devices.everywhere(mesh)
-  return jax.jit(
-    train_step, donate_argnums=0, out_shardings=(everywhere, everywhere)
+  compiled = jax.jit(
+    train_step,
+    donate_argnums=0,
+    out_shardings=(where or everywhere, everywhere),
   )
+  return devices.compile_together(compiled, mesh)
 
 
 def copy(params: step_lib.Params) -> step_lib.Params:
@@ -127,7 +139,8 @@ def fit(
     UserError: The loss is not finite.
   """
   state, best_params, record = run.state, run.best_params, dict(run.record)
-  rng = jax.device_put(rng, devices.everywhere(mesh))
+  rng = devices.place(rng, devices.everywhere(mesh))
+  ballot = devices.Ballot(mesh)
   step = int(state.step)
   offset = record["round"] * total_steps
   totals = metrics_lib.Totals()
@@ -164,14 +177,16 @@ def fit(
       )
       totals = metrics_lib.Totals()
     bar.advance(1, **live)
-    stopping = signals.requested()
-    resume.save(
-      offset + step,
-      {"state": state, "best_params": best_params},
-      record,
-      force=stopping,
-    )
-    if stopping:
+    wish = _STOP if signals.requested() else int(resume.is_due())
+    wish = ballot.result(wish)
+    if wish:
+      resume.save(
+        offset + step,
+        {"state": state, "best_params": best_params},
+        record,
+        force=True,
+      )
+    if wish == _STOP:
       resume.close()
       raise signals.Stopped
   return Run(state, best_params, record)

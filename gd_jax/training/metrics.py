@@ -76,13 +76,19 @@ def classification_scores(
 class MetricsWriter:
   """Writes metrics.jsonl and TensorBoard events into `folder`."""
 
-  def __init__(self, folder: epath.Path, *, start_step: int = 0):
+  def __init__(
+    self, folder: epath.Path, *, start_step: int = 0, silent: bool = False
+  ):
     """Opens both; what an interrupted run wrote after `start_step` is dropped.
 
     Args:
       folder: Gets metrics.jsonl and tensorboard/.
       start_step: The step to go on from; 0 starts afresh.
+      silent: Writes nothing, because another host does.
     """
+    self._events: Any = None
+    if silent:
+      return
     # Late: tensorboardX costs 0.6 s to import.
     import tensorboardX
 
@@ -100,6 +106,8 @@ class MetricsWriter:
 
   def write(self, step: int, values: Mapping[str, float]) -> None:
     """One line, one event each. `step` counts from 1."""
+    if self._events is None:
+      return
     self._text += json.dumps({"step": step, **values}) + "\n"
     # Not appended: buckets can't, and a file that is whole has a checksum.
     artefacts.write_atomic(self._path, self._text)
@@ -107,7 +115,8 @@ class MetricsWriter:
       self._events.add_scalar(name, value, step)
 
   def close(self) -> None:
-    self._events.close()
+    if self._events is not None:
+      self._events.close()
 
 
 def _lines_until(text: str, step: int) -> str:

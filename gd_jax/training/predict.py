@@ -35,7 +35,8 @@ def make_label_step(module, mesh: Mesh) -> Step:
   def label_step(params, batch):
     return module.apply({"params": params}, batch["tokens"], batch["mask"])
 
-  return jax.jit(label_step, out_shardings=devices.everywhere(mesh))
+  compiled = jax.jit(label_step, out_shardings=devices.everywhere(mesh))
+  return devices.compile_together(compiled, mesh)
 
 
 def make_lm_eval_step(module, mesh: Mesh) -> Step:
@@ -48,7 +49,8 @@ def make_lm_eval_step(module, mesh: Mesh) -> Step:
     loss, weight = losses.lm_xent(logits, tokens, mask)
     return {"xent": (loss.sum(), weight.sum())}
 
-  return jax.jit(eval_step, out_shardings=devices.everywhere(mesh))
+  compiled = jax.jit(eval_step, out_shardings=devices.everywhere(mesh))
+  return devices.compile_together(compiled, mesh)
 
 
 def predict_logits(

@@ -44,6 +44,7 @@ def groups(
   *,
   together: bool,
   earlier: Sequence[Sequence[str]] = (),
+  owner: Callable[[str], int] = lambda name: 0,
 ) -> list[list[str]]:
   """Which trainings share a program.
 
@@ -54,8 +55,9 @@ def groups(
   Args:
     names: Of all trainings that are wanted, in order.
     done: Those that need no training.
-    together: One program for all, or one for each.
+    together: One program for all of an owner's, or one for each.
     earlier: The groups of the runs before.
+    owner: Which host's a training is.
 
   Returns:
     Those that stay, and new ones of what is neither done nor in one of them.
@@ -64,8 +66,9 @@ def groups(
   found = [[*group] for group in earlier if wanted.issuperset(group)]
   grouped = {name for group in found for name in group}
   new = [name for name in names if name not in grouped and name not in done]
-  if new:
-    found += [new] if together else [[name] for name in new]
+  keys = {name: owner(name) if together else name for name in new}
+  for key in dict.fromkeys(keys.values()):
+    found.append([name for name in new if keys[name] == key])
   return found
 
 

@@ -6,10 +6,12 @@ Each has a manifest of its own, so that a new arm or seed trains alone.
 """
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from etils import epath
+from flax import serialization
 
 from gd_jax import artefacts, checkpoints, workdirs
 from gd_jax.models import families
@@ -105,6 +107,40 @@ def best_of(ended: Sequence[Ended]) -> Ended | None:
   return max(
     usable, key=lambda x: distill_loop.rank(x[1].record["best"]["scores"])
   )
+
+
+def hand_over(
+  path: epath.Path, ended: Sequence[Ended], *, seconds: float
+) -> None:
+  """Another host's trials of one student, for host 0 to write the best."""
+  found = [
+    {
+      "learning_rate": trial.learning_rate,
+      "params": outcome.params,
+      "notes": json.dumps([outcome.record, outcome.history]),
+    }
+    for trial, outcome in ended
+  ]
+  path.parent.mkdir(parents=True, exist_ok=True)
+  artefacts.write_atomic(
+    path, serialization.msgpack_serialize({"seconds": seconds, "ended": found})
+  )
+
+
+def take_over(
+  path: epath.Path, trials: Sequence[Trial]
+) -> tuple[list[Ended], float]:
+  """(the trials that `hand_over` was given, their seconds)."""
+  found: Any = serialization.msgpack_restore(path.read_bytes())
+  by_rate = {trial.learning_rate: trial for trial in trials}
+  ended = [
+    (
+      by_rate[each["learning_rate"]],
+      distill_loop.Outcome(each["params"], *json.loads(each["notes"])),
+    )
+    for each in found["ended"]
+  ]
+  return ended, found["seconds"]
 
 
 def fill(

@@ -182,6 +182,10 @@ def check(c: Any) -> None:
   }
   for field, allowed in choices.items():
     _check_choice(field, c[field], allowed)
+  if not c.arms:
+    raise UserError(
+      f"config.students.arms is empty: give some of {', '.join(ARMS)}, {TFIDF}"
+    )
   for arm in c.arms:
     _check_choice("arms", arm, [*ARMS, TFIDF])
   for field in ("num_seeds", "total_steps", "batch_size", "eval_every_steps"):

@@ -105,3 +105,12 @@ def test_a_new_arm_trains_alone():
 def test_each_is_a_group_where_none_train_together():
   found = side_by_side.groups(["a", "b", "c"], ["b"], together=False)
   assert found == [["a"], ["c"]]
+
+
+# Dies if: a program holds students of two hosts.
+def test_hosts_do_not_share_a_program():
+  names = [f"gd/{i}" for i in range(5)]
+  found = side_by_side.groups(
+    names, [], together=True, owner=lambda name: int(name[3:]) % 2
+  )
+  assert found == [["gd/0", "gd/2", "gd/4"], ["gd/1", "gd/3"]]

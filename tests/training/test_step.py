@@ -1,6 +1,8 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -136,3 +138,70 @@ def test_state_owns_its_params():
   train_step = jax.jit(step.make_train_step(loss_fn, tx), donate_argnums=0)
   train_step(step.init_state(params, tx), {}, jax.random.key(0))
   np.testing.assert_array_equal(params["w"], 1)
+
+
+def _without_noise(make):
+  module, _ = make()
+  module = module.clone(config=dataclasses.replace(module.config, dropout=0.0))
+  make_loss = (
+    losses.make_lm_loss
+    if isinstance(module, gpt2.Gpt2)
+    else losses.make_classifier_loss
+  )
+  return module, make_loss
+
+
+# Dies if: the parts' losses or gradients are averaged without their weights
+# (the texts' lengths differ), or a part is left out.
+@pytest.mark.parametrize("make", [_bert, _gpt2])
+def test_a_batch_in_parts_is_the_batch(make):
+  module, make_loss = _without_noise(make)
+  params = families.init_params(module, jax.random.key(0))
+  tx = optax.sgd(1.0)
+  batch = _batch()
+  found = []
+  for parts in (None, 1, 3):
+    train_step = jax.jit(
+      step.make_train_step(make_loss(module), tx, accumulate_steps=parts)
+    )
+    found.append(train_step(step.init_state(params, tx), batch, _rng()))
+  (state, metrics), (one_state, one_metrics), (parts_state, parts_metrics) = (
+    found
+  )
+  for a, b in zip(
+    jax.tree.leaves(state), jax.tree.leaves(one_state), strict=True
+  ):
+    np.testing.assert_array_equal(a, b)
+  for a, b in zip(
+    jax.tree.leaves((state, metrics)),
+    jax.tree.leaves((parts_state, parts_metrics)),
+    strict=True,
+  ):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+  assert one_metrics["xent"][1] == parts_metrics["xent"][1]
+
+
+# Dies if: the rng's folds differ under remat, or a layer's name does.
+@pytest.mark.parametrize("make", [_bert, _gpt2])
+def test_remat_changes_nothing_but_memory(make):
+  module, _ = make()
+  found = []
+  for remat in (False, True):
+    again = module.clone(remat=remat)
+    loss_fn = (
+      losses.make_lm_loss(again)
+      if isinstance(again, gpt2.Gpt2)
+      else losses.make_classifier_loss(again)
+    )
+    params = families.init_params(again, jax.random.key(0))
+    grads = jax.jit(jax.grad(loss_fn, has_aux=True))
+    found.append(grads(params, _batch(), _rng())[0])
+  assert jax.tree.structure(found[0]) == jax.tree.structure(found[1])
+  for a, b in zip(*map(jax.tree.leaves, found), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+  text = str(jax.make_jaxpr(loss_fn)(params, _batch(), _rng()))
+  assert text.count("remat2") == 2 or text.count("checkpoint") >= 2
+
+
+def _rng():
+  return jax.random.key(5)

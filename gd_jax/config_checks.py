@@ -1,0 +1,172 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Which values a config's fields can have; asked before any phase begins.
+
+A value that no phase could work with is to be found in the first second, not
+after an hour of other phases.
+"""
+
+import math
+from collections.abc import Callable, Collection
+from typing import Any
+
+from ml_collections import config_dict
+
+from gd_jax.errors import UserError
+from gd_jax.phases import corpus, data, export
+from gd_jax.training import student_setting
+
+Test = Callable[[Any], bool]
+# A test, and what it wants in words.
+Rule = tuple[Test, str]
+
+
+def _number(test: Test) -> Test:
+  def is_good(value):
+    return (
+      isinstance(value, int | float)
+      and not isinstance(value, bool)
+      and math.isfinite(value)
+      and test(value)
+    )
+
+  return is_good
+
+
+def _at_least(least: float) -> Rule:
+  return _number(lambda x: x >= least), f"{least} or more"
+
+
+def _or_none(rule: Rule) -> Rule:
+  test, words = rule
+  return lambda x: x is None or test(x), f"{words}, or None"
+
+
+def _one_of(allowed: Collection[str]) -> Rule:
+  return lambda x: x in allowed, " or ".join(map(repr, allowed))
+
+
+def _some_of(allowed: Collection[str]) -> Rule:
+  return (
+    lambda x: not isinstance(x, str) and all(name in allowed for name in x),
+    "of " + ", ".join(allowed),
+  )
+
+
+_POSITIVE: Rule = _number(lambda x: x > 0), "above 0"
+_FROM_0: Rule = _number(lambda x: x >= 0), "0 or more"
+_SHARE: Rule = _number(lambda x: 0 <= x <= 1), "between 0 and 1"
+_PART: Rule = _number(lambda x: 0 <= x < 1), "0 or more and below 1"
+_ABOVE_0_TO_1: Rule = _number(lambda x: 0 < x <= 1), "above 0 and at most 1"
+_ONE = _at_least(1)
+_TRAINING = {
+  "learning_rate": _POSITIVE,
+  "weight_decay": _FROM_0,
+  "dropout": _PART,
+  "batch_size": _ONE,
+  "warmup_fraction": _SHARE,
+  "accumulate_steps": _or_none(_ONE),
+}
+_RULES: dict[str, dict[str, Rule]] = {
+  # [CLS], a word, [SEP].
+  "data": {"max_tokens": _at_least(3), "max_line_bytes": _ONE},
+  "teacher": _TRAINING
+  | {
+    "pooling": _one_of(("mean", "cls")),
+    "layerwise_decay": _ABOVE_0_TO_1,
+    "total_epochs": _FROM_0,
+    "min_steps": _ONE,
+    "evals": _ONE,
+    "restarts": _ONE,
+    "keep": _or_none(_ONE),
+  },
+  "generator": _TRAINING
+  | {
+    "kind": _one_of(("warm_start", "pretrained", "scratch")),
+    "condition": (lambda x: x in (None, "prefix"), "'prefix' or None"),
+    "max_steps": _ONE,
+    "eval_every_steps": _ONE,
+    "patience": _ONE,
+    "max_tokens": _ONE,
+  },
+  "soft_labels": {"batch_size": _ONE, "rules": _or_none(_POSITIVE)},
+  "students": {
+    "num_texts": _or_none(_FROM_0),
+    "num_filters": _ONE,
+    "num_blocks": _FROM_0,
+    "dropout": _PART,
+    # Special pieces and some characters.
+    "vocab_size": _at_least(10),
+    "embed_width": _ONE,
+    "max_tokens": _ONE,
+    "learning_rates": (
+      lambda x: (
+        isinstance(x, tuple | list)
+        and len(x) == len({*x}) > 0
+        and all(map(_POSITIVE[0], x))
+      ),
+      "different numbers above 0, such as (1e-3, 3e-3)",
+    ),
+    "warmup_fraction": _SHARE,
+    "weight_decay": _FROM_0,
+    "patience": _or_none(_ONE),
+    "temperature": _POSITIVE,
+    "hard_weight": _SHARE,
+    "labelled_weight": _POSITIVE,
+  },
+  "report": {"examples": _FROM_0},
+  "export": {
+    "formats": _some_of(export.FORMATS),
+    "seed": _or_none(_FROM_0),
+  },
+}
+
+
+def check(config: config_dict.ConfigDict) -> None:
+  """Looks at every field whose value can be judged without other files.
+
+  A config may lack the sections of phases that are not run.
+
+  Raises:
+    UserError: The first one that makes no sense, and what it can be.
+  """
+  if "data" in config:
+    data.check(config.data)
+  for section in (name for name in _RULES if name in config):
+    for field, (is_good, words) in _RULES[section].items():
+      value = config[section][field]
+      if not _judge(is_good, value):
+        raise UserError(
+          f"config.{section}.{field} is {value!r}; it can be {words}"
+        )
+  if "corpus" in config:
+    corpus.check(config.corpus)
+  if "students" in config:
+    student_setting.check(config.students)
+    _check_export(config)
+  if "teacher" in config:
+    _check_kept(config.teacher)
+
+
+def _check_export(config: config_dict.ConfigDict) -> None:
+  if config.export.arm not in (None, *config.students.arms):
+    raise UserError(
+      f"config.export.arm is {config.export.arm!r}; it can be one of"
+      f" config.students.arms, {', '.join(config.students.arms)}, or None"
+    )
+
+
+def _check_kept(c: config_dict.ConfigDict) -> None:
+  keep, restarts = c.keep, c.restarts
+  if keep is not None and keep > restarts:
+    raise UserError(
+      f"config.teacher.keep is {keep}: of {restarts} restarts, 1 to {restarts}"
+      " can be kept, or None"
+    )
+
+
+def _judge(is_good: Test, value: Any) -> bool:
+  try:
+    return bool(is_good(value))
+  except TypeError:  # of another type, such as a number for a list
+    return False

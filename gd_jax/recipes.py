@@ -1,0 +1,150 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a phase's artefact depends on, and what of it may change under it."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from etils import epath
+from ml_collections import config_dict
+
+from gd_jax import artefacts, hub
+from gd_jax.data import tasks
+from gd_jax.errors import UserError
+from gd_jax.progress import Progress
+
+Config = config_dict.ConfigDict
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+  """One phase and what its artefact depends on.
+
+  Attributes:
+    name: of the module, the config section and the folder.
+    run: makes the artefact; returns counts for the manifest.
+    reads: the artefacts it is made from.
+    also: config fields outside its own section that it depends on.
+    free: fields of its section that can't change what it makes.
+    grows: fields whose change adds to the artefact instead of spoiling it,
+      each with the test (was, now) -> whether it only adds.
+    follows: artefacts of `reads` that may change under it: it keeps, piece by
+      piece, what still fits.
+    model: the field that names the weights it begins with, if any.
+    derived: holds nothing that is not computed from other artefacts in a
+      moment, so it is made anew without asking.
+    shared: all hosts work on it together; else host 0 alone.
+  """
+
+  name: str
+  run: Callable[[Config, epath.Path, Progress], dict[str, Any]]
+  reads: tuple[str, ...] = ()
+  also: tuple[str, ...] = ()
+  free: frozenset[str] = frozenset()
+  grows: dict[str, Callable[[Any, Any], bool]] = dataclasses.field(
+    default_factory=dict
+  )
+  follows: tuple[str, ...] = ()
+  model: str | None = None
+  derived: bool = False
+  shared: bool = False
+
+
+def recipe_config(config: Config, phase: Phase) -> dict[str, Any]:
+  """What of `config` decides about `phase`'s artefact, by dotted name."""
+  fields = {name: _field(config, name) for name in phase.also}
+  section: Any = config[phase.name]
+  for name, value in section.items():
+    if name not in phase.free:
+      value = value.to_dict() if isinstance(value, Config) else value
+      fields[f"{phase.name}.{name}"] = value
+  return fields
+
+
+def _field(config: Config, dotted: str) -> Any:
+  value: Any = config
+  for name in dotted.split("."):
+    value = value[name]
+  return list(value) if isinstance(value, tuple) else value
+
+
+def changes(
+  recipe: dict[str, Any], *, config: dict[str, Any], inputs: dict[str, str]
+) -> list[artefacts.Difference]:
+  """Where the recipe that a folder was made by differs from today's.
+
+  A source that is out of reach, where a workdir was moved to, or was before it
+  was downloaded, is no difference.
+  """
+  return [
+    difference
+    for difference in artefacts.differences(
+      recipe, config=config, inputs=inputs
+    )
+    if difference.field != "the artefact source"
+    or None not in (difference.was, difference.now)
+  ]
+
+
+def inputs_of(
+  phase: Phase, config: Config, workdir: epath.Path
+) -> dict[str, str]:
+  """Fingerprints of what `phase` reads, as it is now on disk."""
+  found = {}
+  for name in phase.reads:
+    manifest = artefacts.read_manifest(workdir / name)
+    if manifest is None:
+      raise UserError(
+        f"{phase.name} needs {name}, which is not done in {workdir}: "
+        f"run it first, with --phases={name},{phase.name}"
+      )
+    found[name] = manifest["fingerprint"]
+  if phase.name == "data":
+    source = tasks.source_fingerprint(config)
+    if source is not None:
+      found["source"] = source
+  if phase.model is not None:
+    found["model"] = hub.fingerprint(_field(config, phase.model))
+  return found
+
+
+def hindrances(
+  recipe: dict[str, Any], phase: Phase, differences: Sequence
+) -> list[artefacts.Difference]:
+  """The differences under which `phase`'s folder may not be continued."""
+  found = []
+  for difference in differences:
+    grows = phase.grows.get(difference.field)
+    follows = {f"the artefact {name}" for name in phase.follows}
+    if difference.field in follows:
+      continue
+    if grows is not None and grows(difference.was, difference.now):
+      continue
+    found.append(difference)
+  return found
+
+
+def recipe_of(folder: epath.Path) -> dict[str, Any] | None:
+  """What `folder` was made by, or is being made by; None if it's not begun.
+
+  One that was begun and holds nothing yet, because a value or a file was
+  refused, binds nobody.
+
+  Raises:
+    UserError: it was begun, but what said so is gone or damaged.
+  """
+  manifest = artefacts.read_manifest(folder)
+  recipe = manifest or artefacts.read_started(folder)
+  if manifest is None and folder.exists():
+    names = [name for name, _ in artefacts.files_below(folder)]
+    if all(map(artefacts.is_proof, names)):
+      return None
+    if recipe is None:
+      name = names[0]
+      raise UserError(
+        f"{folder / artefacts.MANIFEST} is missing, and {name} lies there: "
+        f"put it back, or run again with --redo={folder.name} to make all of "
+        "it anew"
+      )
+  return recipe

@@ -1,0 +1,82 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import pathlib
+
+import pytest
+
+from configs import ag_news, common, custom, dbpedia, quickstart, sst2, trec
+from configs.paper import ag_news as paper_ag_news
+from gd_jax import config_checks
+from gd_jax.errors import UserError
+
+
+# Dies if: a rule refuses what is shipped.
+@pytest.mark.parametrize(
+  "config",
+  [
+    ag_news.get_config(),
+    custom.get_config(str(pathlib.Path(__file__).parent)),
+    dbpedia.get_config(),
+    paper_ag_news.get_config(),
+    paper_ag_news.get_config("quick"),
+    quickstart.get_config(),
+    quickstart.get_config("quick"),
+    sst2.get_config(),
+    trec.get_config(),
+  ],
+)
+def test_the_configs_that_are_shipped_are_good(config):
+  config_checks.check(config)
+
+
+# Dies if: a rule is dropped, or its bound moves by one.
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("data.max_tokens", 2),
+    ("data.labels_per_class", 0),
+    ("teacher.restarts", 0),
+    ("teacher.restarts", -1),
+    ("teacher.batch_size", 0),
+    ("teacher.evals", 0),
+    ("teacher.pooling", "foo"),
+    ("teacher.dropout", 1.0),
+    ("teacher.min_steps", 0),
+    ("teacher.warmup_fraction", 3.0),
+    ("teacher.learning_rate", -1e-4),
+    ("teacher.keep", 7),
+    ("teacher.accumulate_steps", 0),
+    ("generator.batch_size", 0),
+    ("generator.max_steps", 0),
+    ("generator.eval_every_steps", 0),
+    ("generator.patience", 0),
+    ("generator.max_tokens", 0),
+    ("generator.kind", "lstm"),
+    ("corpus.temperature", -1.0),
+    ("corpus.temperature", float("nan")),
+    ("soft_labels.batch_size", 0),
+    ("soft_labels.rules", 0.0),
+    ("students.arms", ()),
+    ("students.arms", ("gd", "kdd")),
+    ("students.learning_rates", (1e-3, 1e-3)),
+    ("students.learning_rates", ("a",)),
+    ("students.learning_rates", (-3e-3,)),
+    ("students.temperature", 0.0),
+    ("students.patience", 0),
+    ("students.max_tokens", 0),
+    ("students.num_texts", -1),
+    ("students.hard_weight", 5.0),
+    ("students.dropout", 1.0),
+    ("students.embed_width", 0),
+    ("students.num_filters", 0),
+    ("report.examples", -1),
+    ("export.formats", ("onnx", "tflite")),
+    ("export.arm", "rules_kd"),
+  ],
+)
+def test_bad_values_are_said_before_any_phase(field, value):
+  config = common.get_config("trec")
+  section, _, name = field.partition(".")
+  config[section][name] = value
+  with pytest.raises(UserError, match=rf"config\.{section}\.{name}\b"):
+    config_checks.check(config)
