@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 QUICKSTART_WORKDIR ?= runs/quickstart
 
-.PHONY: quickstart test test-slow check clean
+.PHONY: quickstart test test-slow test-tpu-compile check clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/python -m gd_jax.main --config=configs/quickstart.py \
@@ -17,6 +17,15 @@ test: $(VENV)/.installed-test check
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# libtpu (130 MB) compiles for TPUs where there is none; it has a venv of its
+# own, for where it is installed JAX looks for a TPU.
+test-tpu-compile:
+	$(MAKE) VENV=$(VENV)-tpu $(VENV)-tpu/.installed-test
+	$(VENV)-tpu/uv/bin/uv pip install --quiet \
+	  --python $(VENV)-tpu/bin/python libtpu
+	JAX_PLATFORMS=cpu $(VENV)-tpu/bin/python -m pytest -m slow \
+	  tests/planning/test_tpu_compiler.py
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ rented. Compiled for, not run on, TPU.
 
 import contextlib
 import importlib.util
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -66,10 +67,16 @@ def bytes_per_device(
   """What the compiled program needs of one device; None where it can't tell.
 
   While training the best parameters so far are kept beside it, and counted.
+  Infinite where the compiler gives up, for no device of the slice holds it.
   """
   if phase not in _PROGRAMS or not machine.topology or not is_installed():
     return None
-  compiled = compile_phase(phase, config, texts, machine)
+  try:
+    compiled = compile_phase(phase, config, texts, machine)
+  except jax.errors.JaxRuntimeError as error:
+    if "RESOURCE_EXHAUSTED" not in str(error):
+      raise
+    return math.inf
   found = compiled.memory_analysis()
   total = (
     found.argument_size_in_bytes
@@ -87,6 +94,9 @@ def _mesh(config: config_dict.ConfigDict, machine: Machine) -> Mesh:
   # Read by libtpu when it is loaded: nobody is to be asked where this runs.
   os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
   os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+  os.environ.setdefault(
+    "TPU_ACCELERATOR_TYPE", machine.name.replace("v5e", "v5litepod")
+  )
   from jax.experimental import topologies
 
   try:
