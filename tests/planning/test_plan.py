@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from absl.testing import flagsaver
 from etils import epath
 
 from configs.paper import ag_news
@@ -24,9 +25,12 @@ def run(monkeypatch, capsys, tmp_path):
       "--dry_run",
       *flags,
     ]
+    saved = flagsaver.save_flag_values()
     monkeypatch.setattr(sys, "argv", argv)
-    main.FLAGS.unparse_flags()
-    code = main.main()
+    try:
+      code = main.main()
+    finally:
+      flagsaver.restore_flag_values(saved)
     return code, *capsys.readouterr()
 
   return start
