@@ -5,6 +5,10 @@ r"""DBPedia: which of 14 kinds of thing does an abstract describe?
 The size of the low-data experiments of Chia et al. (1909.03508): 1,400
 labelled rows, 100 a class.
 
+Cost about 70 minutes on two CPU cores that were busy with other work. Scored,
+one draw, five seeds of the student (experiments/low_data): teacher 97.7, tfidf
+94.3, gd 94.0, kd 93.7, gold 91.1. Words alone tell these classes apart.
+
 Run: gd-jax --config=configs/dbpedia.py --config.data.dir=DIR \
   --workdir=runs/dbpedia
 Smoke test: --config=configs/dbpedia.py:quick
