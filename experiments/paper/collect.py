@@ -1,107 +1,253 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-r"""Takes from a sweep what the tables need: numbers, no text.
+r"""Takes from finished runs what the tables need: numbers, no text.
 
-Run: python -m experiments.paper.collect --sweep=runs/paper/tier1/TASK \
-  --out=experiments/paper/results/tier1/TASK
-"gd_pretrained" is the arm gd of a sweep whose generator first read general
-text: --take=gd:gd_pretrained adds it to what is in --out.
+Run: python -m experiments.paper.collect --config=FILE.py:TASK --out=OUT \
+  FOLDER [FOLDER ...]
+FOLDER is a run's workdir, or holds some, as a sweep's does; those without a
+report are passed over, so that a sweep can be collected as it grows. FILE.py is
+the sweep: its points tell what a run changed. A run that is collected again
+takes its own place. "gd_pretrained" is the arm gd of a sweep whose generator
+first read general text: --take=gd:gd_pretrained adds it to what is in OUT.
 """
 
 import argparse
+import importlib.util
 import json
 import pathlib
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 from safetensors.numpy import load_file
 
+from gd_jax import artefacts, pipeline, recipes, sweeps
+from gd_jax.errors import UserError
+
 DRAW = ("data.seed", "seed")
+# They add to what lies there, or say how fast it is made.
+_NEUTRAL = {
+  *("students.arms", "students.num_seeds", "students.mode"),
+  *("corpus.slots", "corpus.shard_rows"),
+}
+_FACTS = (
+  *("task", "evaluate_on", "num_labelled", "num_synthetic"),
+  *("platform", "versions"),
+)
+
+# A run's facts; "rows" has {arm: [N], how many seeds got each row right}.
+Run = dict[str, Any]
+
+
+class Sweep:
+  """A sweep file at a task: which of its points a run is."""
+
+  def __init__(self, config: str):
+    """`config` is FILE.py:TASK."""
+    file, _, task = config.partition(":")
+    self.name = config
+    points = sweeps.points_of(file)
+    spec = importlib.util.spec_from_file_location("_collected", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    base = module.get_config(task)
+    self._points = [(point, sweeps.apply(base, point)) for point in points]
+    self._swept = sorted({name for point in points for name in point} - {*DRAW})
+
+  def place(self, config: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """(what the run's point changes, other fields that decide and differ).
+
+    Any draw will do, of those that the sweep has or of others.
+
+    Raises:
+      UserError: The run is no point of this sweep.
+    """
+    for point, made in self._points:
+      differing = {
+        name
+        for phase in pipeline.PHASES
+        if not phase.derived
+        for name, value in recipes.recipe_config(made, phase).items()
+        if _plain(_field(config, name)) != _plain(value)
+      }
+      if differing.isdisjoint([*self._swept, "task", "data.evaluate_on"]):
+        change = {k: v for k, v in point.items() if k not in DRAW}
+        return change, sorted(differing - {*DRAW} - _NEUTRAL)
+    names = ["task", "data.evaluate_on", *self._swept]
+    has = ", ".join(f"{name}={_field(config, name)}" for name in names)
+    raise UserError(f"no point of {self.name} has {has}")
+
+
+def _field(config: dict[str, Any], dotted: str) -> Any:
+  """A field that the run's version did not know yet is None."""
+  value: Any = config
+  for name in dotted.split("."):
+    value = value.get(name) if isinstance(value, dict) else None
+  return value
+
+
+def _plain(value: Any) -> Any:
+  return json.loads(json.dumps(value))
 
 
 def collect(
-  sweep: pathlib.Path, take: dict[str, str] | None = None
-) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-  """(each run's facts, {"RUN/ARM": how many seeds got each row right}).
+  sweep: Sweep,
+  folders: Sequence[pathlib.Path],
+  take: dict[str, str] | None = None,
+) -> list[Run]:
+  """The finished runs in `folders`.
 
   Args:
-    sweep: A folder that `gd-jax --sweep` filled.
+    sweep: Whose points they are.
+    folders: Workdirs, or folders of such.
     take: {arm: name it gets}; None: all, as they are.
+
+  Raises:
+    UserError: A run is no point of the sweep.
   """
-  runs, rows = [], {}
-  for entry in json.loads((sweep / "sweep.json").read_text()):
-    point, results = entry["point"], entry["results"]
-    (folder,) = (
-      path.parent.parent
-      for path in sweep.glob("*/report/results.json")
-      if json.loads(path.read_text()) == results
+  runs = []
+  for workdir in (found for folder in folders for found in _finished(folder)):
+    results = json.loads((workdir / "report/results.json").read_text())
+    try:
+      change, differs = sweep.place(results["config"])
+    except UserError as error:
+      raise UserError(f"{workdir}: {error}") from error
+    names = {arm: arm for arm in results["arms"]}
+    if take is not None:
+      names = {arm: take[arm] for arm in names if arm in take}
+    ids, rows, seeds = _rights(workdir, names)
+    generator = artefacts.read_json(
+      epath.Path(workdir) / "generator" / artefacts.MANIFEST
     )
-    label_file = folder / "data" / "evaluation_labels.json"
-    labels = json.loads(label_file.read_text())
-    by_id = dict(zip(labels["row_id"], labels["label"], strict=True))
-    arms = {}
-    for arm in results["arms"]:
-      name = arm if take is None else take.get(arm)
-      if name is None:
-        continue
-      found = load_file(folder / "report" / "logits" / f"{arm}.safetensors")
-      label = np.array([by_id[int(i)] for i in found["row_id"]])
-      right = found["logits"].argmax(-1) == label[None]
-      # In the order of ids, so that rows of several draws are the same.
-      order = np.argsort(found["row_id"])
-      rows[f"{len(runs)}/{name}"] = right.sum(axis=0)[order].astype(np.uint8)
-      arms[name] = len(right)
     runs.append(
       {
-        "change": {k: v for k, v in point.items() if k not in DRAW},
-        "draw": point.get("data.seed", 0),
-        "seeds": arms,
+        "change": change,
+        "differs": differs,
+        "draw": results["config"]["data"]["seed"],
+        "evaluation": artefacts.digest(ids),
         "model": results["config"]["students"]["model"],
-        "params": {a: results["arms"][a]["params_total"] for a in arms}
-        if take is None
-        else {},
+        "rows": rows,
+        "seeds": seeds,
+        "params": {
+          name: results["arms"][arm]["params_total"]
+          for arm, name in names.items()
+        },
+        "perplexity": generator["counts"]["heldout_perplexity"],
+        "seconds": results["seconds"],
       }
-      | {
-        key: results.get(key)
-        for key in (
-          "task",
-          "evaluate_on",
-          "num_labelled",
-          "num_synthetic",
-          "platform",
-          "versions",
-        )
-      }
+      | {key: results[key] for key in _FACTS}
     )
-  return runs, rows
+  return runs
 
 
-def save(out: pathlib.Path, runs, rows: dict[str, np.ndarray]) -> None:
-  """Writes OUT.json and OUT.npz; runs that are there already stay."""
-  if out.with_suffix(".json").exists():
-    old = json.loads(out.with_suffix(".json").read_text())
-    with np.load(out.with_suffix(".npz")) as arrays:
-      kept = dict(arrays)
-    rows = kept | {
-      f"{len(old) + int(run)}/{arm}": values
-      for (run, arm), values in (
-        (name.split("/"), values) for name, values in rows.items()
-      )
-    }
-    runs = [*old, *runs]
+def _finished(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+  """The workdirs in a folder, or itself, whose report is done."""
+  if not folder.is_dir():
+    raise UserError(f"{folder}: there is no such folder")
+  mark = f"report/{artefacts.MANIFEST}"
+  for workdir in (folder, *sorted(folder.iterdir())):
+    if (workdir / mark).exists():
+      yield workdir
+    elif (workdir / "data").is_dir():
+      print(f"{workdir} has no report yet: passed over", file=sys.stderr)
+
+
+def _rights(workdir: pathlib.Path, names: dict[str, str]):
+  """(row ids, {name: how often each row was right}, {name: seeds})."""
+  labels = json.loads((workdir / "data/evaluation_labels.json").read_text())
+  by_id = dict(zip(labels["row_id"], labels["label"], strict=True))
+  ids = sorted(by_id)
+  rows, seeds = {}, {}
+  for arm, name in names.items():
+    found = load_file(workdir / "report" / "logits" / f"{arm}.safetensors")
+    label = np.array([by_id[int(i)] for i in found["row_id"]])
+    right = found["logits"].argmax(-1) == label[None]
+    # In the order of ids, so that rows of several draws are the same.
+    order = np.argsort(found["row_id"])
+    rows[name] = right.sum(axis=0)[order].astype(np.uint8)
+    seeds[name] = len(right)
+  return ids, rows, seeds
+
+
+def load(out: pathlib.Path) -> list[Run]:
+  """What `save` wrote to OUT.json and OUT.npz; nothing if nothing did."""
+  if not out.with_suffix(".json").exists():
+    return []
+  runs = json.loads(out.with_suffix(".json").read_text())
+  with np.load(out.with_suffix(".npz")) as arrays:
+    for i, run in enumerate(runs):
+      run["rows"] = {arm: arrays[f"{i}/{arm}"] for arm in run["seeds"]}
+  return runs
+
+
+def changes(out: pathlib.Path) -> list[dict[str, Any]]:
+  """The points of which there are runs in `out`, in their order."""
+  found: list[dict[str, Any]] = []
+  for run in load(out):
+    if run["change"] not in found:
+      found.append(run["change"])
+  return found
+
+
+def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
+  """Adds runs to OUT.json and OUT.npz.
+
+  An arm of a change and a draw that is there already is replaced.
+
+  Raises:
+    UserError: Some were evaluated on other rows than others.
+  """
+  kept: list[Run] = []
+  for run in [*load(out), *runs]:
+    for old in kept:
+      if (old["change"], old["draw"]) == (run["change"], run["draw"]):
+        for field in ("rows", "seeds", "params"):
+          old[field] = {
+            arm: value
+            for arm, value in old[field].items()
+            if arm not in run["rows"]
+          }
+    kept = [*(old for old in kept if old["rows"]), run]
+  if len({run["evaluation"] for run in kept}) > 1:
+    raise UserError(f"{out}: runs that were evaluated on different rows")
   out.parent.mkdir(parents=True, exist_ok=True)
-  np.savez_compressed(out.with_suffix(".npz"), allow_pickle=False, **rows)
-  text = json.dumps(runs, indent=1, sort_keys=True) + "\n"
+  arrays = {
+    f"{i}/{arm}": rows
+    for i, run in enumerate(kept)
+    for arm, rows in run["rows"].items()
+  }
+  np.savez_compressed(out.with_suffix(".npz"), allow_pickle=False, **arrays)
+  facts = [
+    {key: value for key, value in run.items() if key != "rows"} for run in kept
+  ]
+  text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
   out.with_suffix(".json").write_text(text)
 
 
-if __name__ == "__main__":
+def main(argv: Sequence[str] | None = None) -> int:
+  """Returns the exit code: 2 for bad input, said in one line."""
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--sweep", type=pathlib.Path, required=True)
+  parser.add_argument("folders", type=pathlib.Path, nargs="+")
+  parser.add_argument("--config", required=True)
   parser.add_argument("--out", type=pathlib.Path, required=True)
   parser.add_argument("--take", default=None)
-  args = parser.parse_args()
-  pairs = (
-    [pair.split(":") for pair in args.take.split(",")] if args.take else []
-  )
-  save(args.out, *collect(args.sweep, dict(pairs) or None))
+  args = parser.parse_args(argv)
+  pairs = [pair.split(":") for pair in (args.take or "").split(",") if pair]
+  try:
+    runs = collect(Sweep(args.config), args.folders, dict(pairs) or None)
+    save(args.out, runs)
+  except (UserError, ValueError) as error:
+    print(f"Error: {error}", file=sys.stderr)
+    return 2
+  for run in runs:
+    if run["differs"]:
+      print(f"draw {run['draw']} differs in {', '.join(run['differs'])}")
+  print(f"{args.out}: {len(runs)} finished runs taken")
+  return 0
+
+
+if __name__ == "__main__":
+  sys.exit(main())

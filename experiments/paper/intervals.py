@@ -6,27 +6,39 @@ Legend: D draws, N evaluation rows, R resamples.
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from experiments.paper import collect
+
 RESAMPLES, LEVEL = 2000, 0.95
 # Below such a gap between teacher and kd its closed share says little.
 LEAST_GAP = 0.05
+# Resamples of the rows that are in memory at a time.
+_AT_ONCE = 250
 
-Scores = Mapping[str, np.ndarray]
+# {arm: {draw: [N], the share of seeds that got each row right}}
+Scores = Mapping[str, Mapping[int, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-  """A number with the interval that holds 95% of its resamples."""
+  """A number with the interval that holds 95% of its resamples.
+
+  Attributes:
+    value: The number.
+    low: The interval's lower end.
+    high: Its upper end.
+    draws: How many it is over: those that all of its arms have.
+  """
 
   value: float
   low: float
   high: float
+  draws: int
 
   @property
   def better(self) -> bool:
@@ -36,77 +48,92 @@ class Estimate:
 
 def load(
   out: pathlib.Path, keep: Callable[[dict[str, Any]], bool] = lambda run: True
-) -> dict[str, np.ndarray]:
-  """{arm: [D N], the share of seeds that got each row right}, by draw.
-
-  An arm that is missing in a draw that another arm has is left out.
+) -> dict[str, dict[int, np.ndarray]]:
+  """The scores in what `collect.py` wrote to `out`; none if it did not.
 
   Args:
-    out: What `collect.py` wrote, without a suffix.
+    out: Without a suffix.
     keep: keep(run) -> whether a run counts.
   """
-  if not out.with_suffix(".json").exists():
-    return {}
-  runs = json.loads(out.with_suffix(".json").read_text())
   found: dict[str, dict[int, np.ndarray]] = {}
-  with np.load(out.with_suffix(".npz")) as arrays:
-    for i, run in enumerate(runs):
-      for arm, seeds in run["seeds"].items() if keep(run) else ():
-        found.setdefault(arm, {})[run["draw"]] = arrays[f"{i}/{arm}"] / seeds
-  draws = sorted({draw for by_draw in found.values() for draw in by_draw})
+  for run in filter(keep, collect.load(out)):
+    for arm, rows in run["rows"].items():
+      found.setdefault(arm, {})[run["draw"]] = rows / run["seeds"][arm]
+  return found
+
+
+def paired(scores: Scores, *arms: str) -> dict[str, np.ndarray]:
+  """{arm: [D N]} of the draws that all of `arms` have; D may be 0."""
+  draws = set.intersection(*({*scores.get(arm, {})} for arm in arms))
   return {
-    arm: np.stack([by_draw[draw] for draw in draws])
-    for arm, by_draw in found.items()
-    if sorted(by_draw) == draws
+    arm: np.stack([scores[arm][draw] for draw in sorted(draws)])
+    for arm in arms
+    if draws
   }
 
 
-def resampled(scores: Scores, *, seed: int = 0) -> dict[str, np.ndarray]:
+def resampled(
+  values: Mapping[str, np.ndarray], *, seed: int = 0
+) -> dict[str, np.ndarray]:
   """{arm: [R] means}: draws and rows with replacement, alike for all arms."""
-  num_draws, num_rows = next(iter(scores.values())).shape
+  num_draws, num_rows = next(iter(values.values())).shape
   rng = np.random.default_rng(seed)
-  rows = rng.multinomial(
-    num_rows, np.full(num_rows, 1 / num_rows), size=RESAMPLES
-  ).astype(np.float32)
-  draws = rng.multinomial(
-    num_draws, np.full(num_draws, 1 / num_draws), size=RESAMPLES
-  )
-  return {
-    arm: ((rows @ values.T.astype(np.float32)) * draws).sum(axis=1)
-    / (num_rows * num_draws)
-    for arm, values in scores.items()
-  }
+  found: dict[str, list[np.ndarray]] = {arm: [] for arm in values}
+  for _ in range(RESAMPLES // _AT_ONCE):
+    rows = rng.multinomial(
+      num_rows, np.full(num_rows, 1 / num_rows), size=_AT_ONCE
+    )
+    draws = rng.multinomial(
+      num_draws, np.full(num_draws, 1 / num_draws), size=_AT_ONCE
+    )
+    for arm, value in values.items():
+      sums = ((rows @ value.T) * draws).sum(axis=1)
+      found[arm].append(sums / (num_rows * num_draws))
+  return {arm: np.concatenate(parts) for arm, parts in found.items()}
 
 
-def _estimate(value: float, samples: np.ndarray) -> Estimate:
+def _estimate(
+  scores: Scores, arms: tuple[str, ...], number: Callable[..., Any]
+) -> Estimate | None:
+  """number(mean of each arm), of the means and of resampled ones.
+
+  None where no draw has all arms.
+  """
+  values = paired(scores, *arms)
+  if not values:
+    return None
+  value = number(*(values[arm].mean() for arm in arms))
+  again = resampled(values)
   tail = (1 - LEVEL) / 2
-  low, high = np.quantile(samples, [tail, 1 - tail])
-  return Estimate(float(value), float(low), float(high))
+  low, high = np.quantile(
+    number(*(again[arm] for arm in arms)), [tail, 1 - tail]
+  )
+  draws = len(values[arms[0]])
+  return Estimate(float(value), float(low), float(high), draws)
 
 
-def difference(scores: Scores, arm: str, than: str) -> Estimate:
+def difference(scores: Scores, arm: str, than: str) -> Estimate | None:
   """mean(arm) - mean(than), paired: each resample is one of both."""
-  pair = {name: scores[name] for name in (arm, than)}
-  again = resampled(pair)
-  value = pair[arm].mean() - pair[than].mean()
-  return _estimate(value, again[arm] - again[than])
+  return _estimate(scores, (arm, than), lambda a, b: a - b)
+
+
+def ratio(scores: Scores, arm: str, to: str) -> Estimate | None:
+  """mean(arm) / mean(to), paired."""
+  return _estimate(scores, (arm, to), lambda a, b: a / b)
 
 
 def gap_closed(scores: Scores, arm: str = "gd") -> Estimate | None:
   """(arm - kd) / (teacher - kd), a ratio of means; None for a small gap."""
-  used = {name: scores[name] for name in (arm, "kd", "teacher")}
-  means = {name: values.mean() for name, values in used.items()}
-  gap = means["teacher"] - means["kd"]
-  if gap < LEAST_GAP:
+  arms = (arm, "kd", "teacher")
+  means = {name: value.mean() for name, value in paired(scores, *arms).items()}
+  if not means or means["teacher"] - means["kd"] < LEAST_GAP:
     return None
-  again = resampled(used)
-  samples = (again[arm] - again["kd"]) / (again["teacher"] - again["kd"])
-  return _estimate((means[arm] - means["kd"]) / gap, samples)
+  return _estimate(scores, arms, lambda a, kd, top: (a - kd) / (top - kd))
 
 
-def spread(scores: np.ndarray) -> str:
+def spread(by_draw: Mapping[int, np.ndarray]) -> str:
   """ "83.7 ± 1.2": the mean, and the std over draws where there are several."""
-  means = 100 * scores.mean(axis=1)
+  means = 100 * np.array([values.mean() for values in by_draw.values()])
   if len(means) == 1:
     return f"{means[0]:.1f}"
   return f"{means.mean():.1f} ± {means.std(ddof=1):.1f}"
@@ -119,4 +146,4 @@ def in_words(estimate: Estimate, *, points: bool = True) -> str:
       100 * x for x in (estimate.value, estimate.low, estimate.high)
     )
     return f"{value:+.1f} [{low:.1f}, {high:.1f}]"
-  return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+  return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

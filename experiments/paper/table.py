@@ -6,19 +6,26 @@ Run: python -m experiments.paper.table
 """
 
 import itertools
-import json
 import pathlib
+from collections.abc import Iterable, Sequence
 
-from experiments.paper import intervals, readme
+import numpy as np
+
+from experiments.paper import collect, intervals, readme
 
 HERE = pathlib.Path(__file__).parent
 TASKS = ("trec", "sst2", "ag_news", "dbpedia", "dbpedia_100")
+METHODS = ("gd", "gd_pretrained")
 ARMS = (
-  *("teacher", "tfidf", "gold", "kd", "rules_kd", "gd_hard", "gd"),
-  "gd_pretrained",
+  *("teacher", "tfidf", "gold", "kd", "rules_kd", "gd_hard"),
+  *METHODS,
+  "real_kd",
 )
-THAN = ("kd", "rules_kd", "gold", "tfidf", "gd_hard", "teacher")
-MODELS = ("kim_cnn", "blend_cnn", "bilstm")
+THAN = (
+  *("kd", "rules_kd", "gold", "tfidf", "gd_hard", "gd"),
+  *("real_kd", "teacher"),
+)
+MODELS = ("res_cnn", "kim_cnn", "blend_cnn", "bilstm")
 ABLATIONS = (
   *("tier3_texts", "tier3_texts_64k", "tier3_labels"),
   *("tier3_condition", "tier3_temperature"),
@@ -26,8 +33,31 @@ ABLATIONS = (
 NOT_RUN = readme.NOT_RUN
 
 
-def _draws(scores) -> str:
-  return str(len(next(iter(scores.values())))) if scores else NOT_RUN
+def _draws(scores: intervals.Scores) -> int:
+  return max(map(len, scores.values()), default=0)
+
+
+def _of(draws: int, all_draws: int) -> str:
+  """Said where a cell has fewer draws than its row."""
+  return f" ({draws} draws)" if draws < all_draws else ""
+
+
+def _means(scores: intervals.Scores, arms: Iterable[str]) -> list[str]:
+  return [
+    intervals.spread(scores[arm]) + _of(len(scores[arm]), _draws(scores))
+    if arm in scores
+    else NOT_RUN
+    for arm in arms
+  ]
+
+
+def _cell(
+  estimate: intervals.Estimate | None, draws: int, *, points: bool = True
+) -> str:
+  if estimate is None:
+    return NOT_RUN
+  words = intervals.in_words(estimate, points=points)
+  return words + _of(estimate.draws, draws)
 
 
 def accuracies(results: pathlib.Path) -> list[list[str]]:
@@ -35,84 +65,117 @@ def accuracies(results: pathlib.Path) -> list[list[str]]:
   lines = [["task", "draws", *ARMS]]
   for task in TASKS:
     scores = intervals.load(results / "tier1" / task)
-    cells = [
-      intervals.spread(scores[arm]) if arm in scores else NOT_RUN
-      for arm in ARMS
-    ]
-    lines.append([task, _draws(scores), *cells])
+    draws = str(_draws(scores) or NOT_RUN)
+    lines.append([task, draws, *_means(scores, ARMS)])
   return lines
 
 
 def differences(results: pathlib.Path) -> list[list[str]]:
-  """Tier 1: gd minus each other arm, and the share of the gap it closes."""
-  lines = [["task", *(f"gd − {arm}" for arm in THAN), "gap closed"]]
-  for task in TASKS:
+  """Tier 1: the method minus each other arm, and how near it is to the teacher.
+
+  The share of the gap from kd to the teacher is told where there is a gap.
+  """
+  than = [f"− {arm}" for arm in THAN]
+  lines = [["task", "arm", "draws", *than, "gap closed", "of the teacher"]]
+  for task, arm in itertools.product(TASKS, METHODS):
     scores = intervals.load(results / "tier1" / task)
-    cells = []
-    for arm in THAN:
-      known = {"gd", arm} <= scores.keys()
-      cells.append(
-        intervals.in_words(intervals.difference(scores, "gd", arm))
-        if known
-        else NOT_RUN
-      )
+    draws = len(scores.get(arm, {}))
+    cells = [
+      _cell(intervals.difference(scores, arm, other), draws)
+      if arm != other
+      else ""
+      for other in THAN
+    ]
     closed = NOT_RUN
-    if {"gd", "kd", "teacher"} <= scores.keys():
-      found = intervals.gap_closed(scores)
+    if intervals.paired(scores, arm, "kd", "teacher"):
+      found = intervals.gap_closed(scores, arm)
       closed = "gap below 5 points"
       if found is not None:
-        closed = intervals.in_words(found, points=False)
-    lines.append([task, *cells, closed])
+        closed = _cell(found, draws, points=False)
+    share = _cell(intervals.ratio(scores, arm, "teacher"), draws, points=False)
+    lines.append([task, arm, str(draws or NOT_RUN), *cells, closed, share])
+  return lines
+
+
+def generators(results: pathlib.Path) -> list[list[str]]:
+  """Tier 1: what the texts came from; means over draws."""
+  lines = [["task", "arm", "draws", "held-out perplexity", "texts kept"]]
+  for task, arm in itertools.product(TASKS, METHODS):
+    runs = [
+      run
+      for run in collect.load(results / "tier1" / task)
+      if arm in run["rows"]
+    ]
+    cells = [NOT_RUN] * 3
+    if runs:
+      perplexity = np.mean([run["perplexity"] for run in runs])
+      texts = np.mean([run["num_synthetic"] for run in runs])
+      cells = [str(len(runs)), f"{perplexity:.1f}", f"{texts:,.0f}"]
+    lines.append([task, arm, *cells])
   return lines
 
 
 def models(results: pathlib.Path) -> list[list[str]]:
-  """Tier 2: other students."""
-  lines = [["task", "student", "draws", "gold", "kd", "gd", "gd − kd"]]
+  """Tier 2: other students, and tier 1's against what distilled them before."""
+  arms = ("gold", "kd", "gd")
+  last = "res_cnn's gd − this kd"
+  lines = [["task", "student", "parameters", "draws", *arms, "gd − kd", last]]
   for task, model in itertools.product(TASKS[:4], MODELS):
-    scores = intervals.load(
-      results / "tier2" / task, lambda run, model=model: run["model"] == model
-    )
-    cells = [
-      intervals.spread(scores[arm]) if arm in scores else NOT_RUN
-      for arm in ("gold", "kd", "gd")
+    ours = intervals.load(results / "tier1" / task)
+    tier = "tier1" if model == "res_cnn" else "tier2"
+    runs = [
+      run
+      for run in collect.load(results / tier / task)
+      if run["model"] == model
     ]
-    last = NOT_RUN
-    if {"gd", "kd"} <= scores.keys():
-      last = intervals.in_words(intervals.difference(scores, "gd", "kd"))
-    lines.append([task, model, _draws(scores), *cells, last])
+    scores = intervals.load(
+      results / tier / task, lambda run, model=model: run["model"] == model
+    )
+    draws = max((len(scores.get(arm, {})) for arm in arms), default=0)
+    both = {"gd": ours.get("gd", {}), "kd": scores.get("kd", {})}
+    lines.append(
+      [
+        *(task, model, _params(runs), str(draws or NOT_RUN)),
+        *_means({arm: scores[arm] for arm in arms if arm in scores}, arms),
+        _cell(intervals.difference(scores, "gd", "kd"), draws),
+        _cell(intervals.difference(both, "gd", "kd"), draws),
+      ]
+    )
   return lines
+
+
+def _params(runs: Sequence[collect.Run]) -> str:
+  """The students' largest; draws differ in their vocabularies."""
+  sizes = [run["params"]["kd"] for run in runs if "kd" in run["params"]]
+  return f"{max(sizes) / 1e6:.2f} M" if sizes else NOT_RUN
 
 
 def ablations(results: pathlib.Path) -> list[list[str]]:
   """Tier 3: a row for each point of each sweep."""
-  lines = [["sweep", "task", "point", "draws", "kd", "gd_hard", "gd"]]
+  arms = ("kd", "gd_hard", "gd")
+  lines = [["sweep", "task", "point", "draws", *arms, "gd − kd"]]
   for name, task in itertools.product(ABLATIONS, ("trec", "ag_news")):
     out = results / name / task
-    changes = [{}]
-    if out.with_suffix(".json").exists():
-      runs = json.loads(out.with_suffix(".json").read_text())
-      changes = [
-        change
-        for i, change in enumerate(run["change"] for run in runs)
-        if change not in [run["change"] for run in runs[:i]]
-      ]
-    for change in changes:
+    for change in collect.changes(out) or [{}]:
       scores = intervals.load(
         out, lambda run, change=change: run["change"] == change
       )
       point = ", ".join(f"{k}={v}" for k, v in change.items())
-      cells = [
-        intervals.spread(scores[arm]) if arm in scores else NOT_RUN
-        for arm in ("kd", "gd_hard", "gd")
-      ]
-      lines.append([name, task, point, _draws(scores), *cells])
+      draws = _draws(scores)
+      lines.append(
+        [
+          *(name, task, point, str(draws or NOT_RUN)),
+          *_means(scores, arms),
+          _cell(intervals.difference(scores, "gd", "kd"), draws),
+        ]
+      )
   return lines
 
 
 TABLES = {
   "accuracies": accuracies,
   "differences": differences,
+  "generators": generators,
   "models": models,
   "ablations": ablations,
 }

@@ -5,10 +5,9 @@
 Run: python -m experiments.what_carries.table
 """
 
-import json
 import pathlib
 
-from experiments.paper import intervals, readme
+from experiments.paper import collect, intervals, readme
 
 HERE = pathlib.Path(__file__).parent
 TASKS = ("trec", "sst2", "ag_news", "dbpedia")
@@ -21,27 +20,23 @@ def lines(results: pathlib.Path) -> list[list[str]]:
     out = results / task
     if not out.with_suffix(".json").exists():
       found.append([task, readme.NOT_RUN, "", "", ""])
-      continue
-    changes: list[dict] = []
-    for run in json.loads(out.with_suffix(".json").read_text()):
-      if run["change"] not in changes:
-        changes.append(run["change"])
-    scores = {}
-    for change in changes:
-      loaded = intervals.load(
-        out, lambda run, change=change: run["change"] == change
-      )
-      scores[json.dumps(change)] = loaded["gd"]
-    base = scores[json.dumps({})]
-    for change in changes:
-      values = scores[json.dumps(change)]
+    for change in collect.changes(out):
+      of_gd = {
+        name: intervals.load(out, lambda run, c=point: run["change"] == c).get(
+          "gd", {}
+        )
+        for name, point in (("baseline", {}), ("change", change))
+      }
       words = ", ".join(f"{k}={v}" for k, v in change.items()) or "baseline"
       against = ""
-      if change and values.shape == base.shape:
-        pair = {"change": values, "base": base}
-        against = intervals.in_words(
-          intervals.difference(pair, "change", "base")
-        )
+      if change:
+        estimate = intervals.difference(of_gd, "change", "baseline")
+        against = readme.NOT_RUN
+        if estimate is not None:
+          against = intervals.in_words(estimate)
+          if estimate.draws < len(of_gd["change"]):
+            against += f" ({estimate.draws} draws)"
+      values = of_gd["change"]
       cell = intervals.spread(values)
       found.append([task, words, str(len(values)), cell, against])
   return found

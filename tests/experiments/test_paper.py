@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from gd_jax import sweeps
+from gd_jax.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
 SWEEPS = sorted((ROOT / "experiments/paper").glob("tier*.py"))
@@ -54,15 +55,17 @@ def test_dbpedia_has_draws_of_80():
 
 
 ACCURACY = {"teacher": 0.9, "tfidf": 0.6, "kd": 0.7, "gd": 0.8}
+TIER1 = str(ROOT / "experiments/paper/tier1.py")
+CARRIES = str(ROOT / "experiments/what_carries/sweep.py")
 
 
-def write_sweep(folder, *, draws=4, seeds=2, accuracy=ACCURACY):
-  """A sweep's folder in which each arm is right that often."""
-  entries = []
+def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
+  """Workdirs in which each arm is right that often, as a sweep leaves them."""
   labels = np.random.default_rng(9).integers(0, 3, N)
   for draw in range(draws):
     run = folder / f"seed={draw}"
     (run / "data").mkdir(parents=True)
+    (run / "generator").mkdir()
     (run / "report/logits").mkdir(parents=True)
     row_id = np.random.default_rng(draw).permutation(N)
     (run / "data/evaluation_labels.json").write_text(
@@ -79,32 +82,51 @@ def write_sweep(folder, *, draws=4, seeds=2, accuracy=ACCURACY):
         {"row_id": row_id, "logits": np.eye(3, dtype=np.float32)[chosen]},
         run / f"report/logits/{arm}.safetensors",
       )
-      arms[arm] = {"params_total": 1}
+      arms[arm] = {"params_total": 1_080_000}
+    config = paper("tier1").get_config("trec")
+    point = {"data.seed": draw, "seed": draw} | fields
     results = {
       "arms": arms,
-      "config": {"students": {"model": "res_cnn"}},
+      "config": sweeps.apply(config, point).to_dict(),
       "task": "trec",
-      "draw": draw,
+      "evaluate_on": "test",
+      "num_labelled": 578,
+      "num_synthetic": 11_000 + draw,
+      "platform": "cpu (2 cores)",
+      "versions": {},
+      "seconds": {},
     }
     (run / "report/results.json").write_text(json.dumps(results))
-    point = {"data.seed": draw, "seed": draw}
-    entries.append({"point": point, "results": results})
-  (folder / "sweep.json").write_text(json.dumps(entries))
+    (run / "report/manifest.json").write_text("{}")
+    counts = {"heldout_perplexity": 30.0 + draw}
+    manifest = json.dumps({"counts": counts})
+    (run / "generator/manifest.json").write_text(manifest)
   return folder
+
+
+def taken(folders, *, take=None, config=f"{TIER1}:trec"):
+  collect = paper("collect")
+  return collect.collect(collect.Sweep(config), folders, take)
 
 
 @pytest.fixture
 def out(tmp_path):
   target = tmp_path / "results/tier1/trec"
-  collect = paper("collect")
-  collect.save(target, *collect.collect(write_sweep(tmp_path / "sweep")))
+  paper("collect").save(target, taken([write_runs(tmp_path / "sweep")]))
   return target
+
+
+def stacked(scores):
+  return {
+    arm: np.stack([by_draw[draw] for draw in sorted(by_draw)])
+    for arm, by_draw in scores.items()
+  }
 
 
 # Dies if: rows of several draws are not brought into one order, a seed is
 # counted twice, or draws are mixed up.
 def test_scores_are_by_draw_and_row(out):
-  scores = paper("intervals").load(out)
+  scores = stacked(paper("intervals").load(out))
   assert {arm: values.shape for arm, values in scores.items()} == dict.fromkeys(
     ACCURACY, (4, N)
   )
@@ -113,7 +135,50 @@ def test_scores_are_by_draw_and_row(out):
     assert not scores[arm][:, 0].any()
     assert scores[arm].mean() == pytest.approx(share, abs=0.03)
   run = json.loads(out.with_suffix(".json").read_text())[2]
-  assert run["draw"] == 2 and run["change"] == {}
+  assert run["draw"] == 2 and run["change"] == {} and run["differs"] == []
+
+
+# Dies if: a run without a report is taken, or stops the others; a single
+# workdir isn't taken; or one that is taken again stays beside itself.
+def test_a_sweep_is_collected_as_it_grows(tmp_path, capsys):
+  collect, intervals = paper("collect"), paper("intervals")
+  folder, target = write_runs(tmp_path / "sweep"), tmp_path / "results/trec"
+  for draw in (1, 3):
+    (folder / f"seed={draw}/report/manifest.json").unlink()
+  arguments = [f"--config={TIER1}:trec", f"--out={target}", str(folder)]
+  assert collect.main(arguments) == 0
+  assert "seed=3 has no report yet" in capsys.readouterr().err
+  assert set(intervals.load(target)["gd"]) == {0, 2}
+  (folder / "seed=3/report/manifest.json").write_text("{}")
+  assert collect.main([*arguments[:2], f"{folder}/seed=3"]) == 0
+  assert collect.main(arguments) == 0
+  assert set(intervals.load(target)["gd"]) == {0, 2, 3}
+  assert len(json.loads(target.with_suffix(".json").read_text())) == 3
+  assert collect.main([*arguments[:2], str(tmp_path / "none")]) == 2
+
+
+# Dies if: a run's change is that of another point, a run of no point is taken,
+# or a run that differs in what its point does not say looks like all others.
+def test_a_run_is_known_by_its_config(tmp_path, capsys):
+  mse = {"students.loss": "mse", "data.evaluate_on": "validation"}
+  folder = write_runs(tmp_path / "mse", draws=2, **mse)
+  runs = taken([folder], config=f"{CARRIES}:trec")
+  assert [run["change"] for run in runs] == [{"students.loss": "mse"}] * 2
+  # tier1 asks for texts made by rules, which this sweep does not.
+  assert runs[0]["differs"] == ["soft_labels.rules"]
+  both = mse | {"students.mix": 0.4}
+  write_runs(tmp_path / "both", draws=1, **both)
+  arguments = [f"--config={CARRIES}:trec", f"--out={tmp_path}/out"]
+  assert paper("collect").main([*arguments, str(tmp_path / "both")]) == 2
+  error = capsys.readouterr().err
+  assert "students.loss=mse" in error and "students.mix=0.4" in error
+  # On validation rows, which are not those of tier1.
+  assert paper("collect").main(
+    [f"--config={TIER1}:trec", f"--out={tmp_path}/out", str(folder)]
+  ) == 2  # fmt: skip
+  other = write_runs(tmp_path / "sst2", draws=1, task="sst2")
+  with pytest.raises(UserError, match="task=sst2"):
+    taken([other])
 
 
 # Dies if: resamples of the two arms are not the same rows and draws.
@@ -121,15 +186,36 @@ def test_an_interval_is_of_paired_differences(out):
   intervals = paper("intervals")
   scores = intervals.load(out)
   found = intervals.difference(scores, "gd", "kd")
-  value = scores["gd"].mean() - scores["kd"].mean()
+  means = {arm: values.mean() for arm, values in stacked(scores).items()}
+  value = means["gd"] - means["kd"]
   assert found.value == pytest.approx(value)
   assert found.better and found.low < value < found.high
   # An arm that is always right one row more often: no spread at all.
-  shifted = scores | {"more": scores["gd"] + 0.01}
-  paired = intervals.difference(shifted, "more", "gd")
+  more = {draw: rows + 0.01 for draw, rows in scores["gd"].items()}
+  paired = intervals.difference(scores | {"more": more}, "more", "gd")
   assert paired.high - paired.low < 1e-4
   worse = intervals.difference(scores, "kd", "teacher")
   assert worse.high < 0 and not worse.better
+  share = intervals.ratio(scores, "gd", "teacher")
+  assert share.value == pytest.approx(means["gd"] / means["teacher"])
+  assert share.low < share.value < share.high < 1
+
+
+# Dies if: a difference is of means over different draws.
+def test_arms_are_compared_on_the_draws_that_both_have(out):
+  intervals = paper("intervals")
+  scores = intervals.load(out)
+  fewer = {draw: scores["gd"][draw] for draw in (1, 3)}
+  found = intervals.difference(scores | {"gd": fewer}, "gd", "kd")
+  pair = {"gd": fewer, "kd": {draw: scores["kd"][draw] for draw in (1, 3)}}
+  assert found == intervals.difference(pair, "gd", "kd") and found.draws == 2
+  assert intervals.difference(scores, "gd", "gold") is None
+  none = {9: scores["gd"][0]}
+  assert intervals.difference(scores | {"gd": none}, "gd", "kd") is None
+
+
+def by_draw(values):
+  return dict(enumerate(values))
 
 
 # Dies if: draws are not resampled: few draws that differ would look sure.
@@ -137,11 +223,13 @@ def test_the_interval_knows_of_the_draws():
   intervals = paper("intervals")
   base = np.full((4, N), 0.5)
   gain = np.array([0.2, -0.1, 0.25, -0.15])[:, None]
-  found = intervals.difference({"a": base + gain, "b": base}, "a", "b")
+  pair = {"a": by_draw(base + gain), "b": by_draw(base)}
+  found = intervals.difference(pair, "a", "b")
   assert found.low < -0.04 and found.high > 0.14
   rows = np.zeros((4, N))
   rows[:, : N // 2] = 0.2
-  found = intervals.difference({"a": base + rows, "b": base}, "a", "b")
+  pair = {"a": by_draw(base + rows), "b": by_draw(base)}
+  found = intervals.difference(pair, "a", "b")
   # The standard error of a mean over rows: 0.1 / sqrt(N).
   assert found.high - found.low == pytest.approx(4 * 0.1 / N**0.5, rel=0.1)
 
@@ -150,14 +238,14 @@ def test_the_interval_knows_of_the_draws():
 def test_the_closed_gap_is_a_ratio_of_means(out):
   intervals = paper("intervals")
   scores = intervals.load(out)
-  means = {arm: values.mean() for arm, values in scores.items()}
+  means = {arm: values.mean() for arm, values in stacked(scores).items()}
   found = intervals.gap_closed(scores)
   assert found.value == pytest.approx(
     (means["gd"] - means["kd"]) / (means["teacher"] - means["kd"])
   )
   assert 0 < found.low < found.value < found.high < 1
-  near = scores | {"teacher": scores["kd"] + 0.04}
-  assert intervals.gap_closed(near) is None
+  near = {draw: rows + 0.04 for draw, rows in scores["kd"].items()}
+  assert intervals.gap_closed(scores | {"teacher": near}) is None
 
 
 # Dies if: cells of runs that were not made are left empty, or look like runs.
@@ -171,36 +259,85 @@ def test_tables_say_what_was_not_run(out, tmp_path):
   assert mean == pytest.approx(80, abs=3) and std > 0
   assert cells["rules_kd"] == cells["gd_pretrained"] == "not run"
   assert all(set(row[1:]) == {"not run"} for row in others)
-  head, trec, *_ = table.differences(results)
+  head, trec, pretrained, *_ = table.differences(results)
   cells = dict(zip(head, trec, strict=True))
-  assert cells["gd − kd"].startswith("+") and cells["gd − gold"] == "not run"
+  assert cells["− kd"].startswith("+") and cells["− gold"] == "not run"
   assert cells["gap closed"].startswith("0.")
-  assert len(table.models(results)) == 13
+  assert cells["of the teacher"].startswith("0.8") and cells["− gd"] == ""
+  assert pretrained[1] == "gd_pretrained" and {*pretrained[2:]} == {"not run"}
+  assert table.generators(results)[1] == ["trec", "gd", "4", "31.5", "11,002"]
+  head, res_cnn, *others = table.models(results)
+  assert res_cnn[1:4] == ["res_cnn", "1.08 M", "4"]
+  assert len(others) == 15 and all("not run" in row for row in others)
   assert all("not run" in row for row in table.ablations(results)[1:])
+
+
+# Dies if: a cell of fewer draws than its row looks like all others.
+def test_tables_say_of_how_many_draws(out, tmp_path):
+  collect, table = paper("collect"), paper("table")
+  folder = write_runs(tmp_path / "two", draws=2, accuracy={"gd": 0.85})
+  collect.save(out, taken([folder], take={"gd": "gd_pretrained"}))
+  results = tmp_path / "results"
+  cells = dict(zip(*table.accuracies(results)[:2], strict=True))
+  assert cells["gd_pretrained"].endswith(" (2 draws)")
+  head, gd, pretrained, *_ = table.differences(results)
+  assert pretrained[2] == "2" and pretrained[head.index("− gd")][0] == "+"
+  assert not any("draws" in cell for cell in (*gd, *pretrained))
+
+
+# Dies if: tier 1's gd is compared with another draw's kd.
+def test_other_students_are_compared_with_ours(out, tmp_path):
+  folder = write_runs(
+    tmp_path / "blend",
+    draws=2,
+    accuracy={"kd": 0.6, "gd": 0.65},
+    **{"students.model": "blend_cnn"},
+  )
+  tier2 = str(ROOT / "experiments/paper/tier2.py")
+  runs = taken([folder], config=f"{tier2}:trec")
+  results = tmp_path / "results"
+  paper("collect").save(results / "tier2/trec", runs)
+  lines = paper("table").models(results)
+  blend = dict(zip(lines[0], lines[3], strict=True))
+  assert blend["student"] == "blend_cnn" and blend["draws"] == "2"
+  scores = paper("intervals").load(out)
+  ours = np.mean([scores["gd"][draw] for draw in (0, 1)])
+  theirs = np.mean([rows / 2 for run in runs for rows in [run["rows"]["kd"]]])
+  assert blend["res_cnn's gd − this kd"].startswith(
+    f"{100 * (ours - theirs):+.1f} ["
+  )
 
 
 # Dies if: another sweep's gd takes the place of the first one's.
 def test_an_arm_may_come_from_another_sweep(out, tmp_path):
   collect, intervals = paper("collect"), paper("intervals")
-  better = write_sweep(tmp_path / "other", accuracy=ACCURACY | {"gd": 0.95})
-  collect.save(out, *collect.collect(better, {"gd": "gd_pretrained"}))
-  scores = intervals.load(out)
+  better = write_runs(tmp_path / "other", accuracy=ACCURACY | {"gd": 0.95})
+  collect.save(out, taken([better], take={"gd": "gd_pretrained"}))
+  scores = stacked(intervals.load(out))
   assert scores["gd"].mean() == pytest.approx(0.8, abs=0.03)
   assert scores["gd_pretrained"].mean() == pytest.approx(0.95, abs=0.03)
   assert set(scores) == {*ACCURACY, "gd_pretrained"}
 
 
-def test_what_carries_compares_with_the_baseline(out, tmp_path):
+def test_what_carries_compares_with_the_baseline(tmp_path):
   table = importlib.import_module("experiments.what_carries.table")
-  collect = paper("collect")
-  runs, rows = collect.collect(tmp_path / "sweep")
+  folders, on_validation = [], {"data.evaluate_on": "validation"}
+  for name, share, fields in (
+    ("base", 0.8, {}),
+    ("mse", 0.9, {"students.loss": "mse"}),
+  ):
+    folders.append(
+      write_runs(
+        tmp_path / name,
+        draws=4 if name == "base" else 2,
+        accuracy={"gd": share},
+        **on_validation,
+        **fields,
+      )
+    )
   target = tmp_path / "carries/trec"
-  collect.save(target, runs, rows)
-  better = write_sweep(tmp_path / "other", accuracy=ACCURACY | {"gd": 0.9})
-  runs, rows = collect.collect(better)
-  changed = [run | {"change": {"students.loss": "mse"}} for run in runs]
-  collect.save(target, changed, rows)
+  paper("collect").save(target, taken(folders, config=f"{CARRIES}:trec"))
   _, base, mse, *others = table.lines(tmp_path / "carries")
   assert base[1:3] == ["baseline", "4"] and base[4] == ""
-  assert mse[1] == "students.loss=mse" and mse[4].startswith("+")
+  assert mse[1:3] == ["students.loss=mse", "2"] and mse[4].startswith("+")
   assert [row[1] for row in others] == ["not run"] * 3
