@@ -30,7 +30,16 @@ from absl import logging as absl_logging
 from etils import epath
 from ml_collections import config_flags
 
-from gd_jax import devices, hosts, hub, pipeline, signals, sweeps, verifier
+from gd_jax import (
+  devices,
+  hosts,
+  hub,
+  pipeline,
+  profiling,
+  signals,
+  sweeps,
+  verifier,
+)
 from gd_jax.errors import UserError
 from gd_jax.models.pretrained import PretrainedError
 from gd_jax.planning import machines, plan
@@ -57,7 +66,9 @@ _SWEEP = flags.DEFINE_bool(
 _VERIFY = flags.DEFINE_bool(
   "verify", False, "Check every artefact of the workdir and stop."
 )
-
+_PROFILE = flags.DEFINE_string(
+  "profile", None, "Write a trace of the run here, for xprof or TensorBoard."
+)
 _DRY_RUN = flags.DEFINE_bool(
   "dry_run", False, "Print what each phase would need and take, and stop."
 )
@@ -175,12 +186,13 @@ def _run(progress: Progress) -> int:
     "reuse": _REUSE.value,
     "progress": progress,
   }
-  if _SWEEP.value:
-    file = _config_file()
-    points = sweeps.points_of(file)
-    sweeps.run(_CONFIG.value, points, workdir, **options)
-  else:
-    pipeline.run(_CONFIG.value, workdir, **options)
+  with profiling.trace(_PROFILE.value):
+    if _SWEEP.value:
+      file = _config_file()
+      points = sweeps.points_of(file)
+      sweeps.run(_CONFIG.value, points, workdir, **options)
+    else:
+      pipeline.run(_CONFIG.value, workdir, **options)
   return 0
 
 

@@ -17,6 +17,7 @@ from gd_jax import (
   config_checks,
   hosts,
   journal,
+  profiling,
   recipes,
   signals,
   workdirs,
@@ -336,7 +337,11 @@ def _run_phase(
     progress.warn(f"{title}: {problem}: it is made anew")
   progress.say(f"{title}")
   shared = phase.name if phase.shared else None
-  with journal.keep(folder) as kept, hosts.together(shared):
+  with (
+    journal.keep(folder) as kept,
+    hosts.together(shared),
+    profiling.span(phase.name),
+  ):
     found = phase.run(config, workdir, progress)
   manifest = artefacts.finish(
     folder, config=fields, inputs=inputs, counts=found, seconds=kept.seconds

@@ -110,3 +110,17 @@ def test_a_workdir_that_cannot_be_written_is_refused(command, tmp_path):
   )
   assert code == 2
   assert "can't be written" in said
+
+
+def test_profile_writes_a_trace_of_the_run(command, monkeypatch, tmp_path):
+  # Dies if: main does not trace pipeline.run.
+  ran = []
+  monkeypatch.setattr(pipeline, "run", lambda *args, **options: ran.append(1))
+  code, said = command(
+    "--config=configs/trec.py",
+    f"--workdir={tmp_path}/w",
+    f"--profile={tmp_path}/trace",
+  )
+  assert code == 0, said
+  assert ran
+  assert list((tmp_path / "trace").rglob("*.xplane.pb"))

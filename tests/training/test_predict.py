@@ -101,7 +101,8 @@ def read(mesh):
   return predict.predict_logits(
     predict.make_label_step(module, mesh), placed, arrays,
     num_classes=3, batch_size=4, mesh=mesh)
-one = jax.sharding.Mesh(np.array(jax.devices()[:1]).reshape(1, 1), ("data", "fsdp"))
+first = np.array(jax.devices()[:1]).reshape(1, 1)
+one = jax.sharding.Mesh(first, ("data", "fsdp"))
 np.testing.assert_allclose(read(mesh), read(one), rtol=1e-5, atol=1e-6)
 """
 
