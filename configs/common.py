@@ -124,11 +124,36 @@ def _generator() -> config_dict.ConfigDict:
   # "prefix": it is told each text's class, and draws for each class in turn;
   # None: it is not.
   c.condition = config_dict.placeholder(str)
+  # Files of general text, plain or .xz, one text a line, that it reads before
+  # the task's; () for none. Each file is a domain of its own in what is told.
+  c.pretrain_on = ()
+  # Where such models are kept, for every run of the same files and settings;
+  # None: general_generators in $GD_JAX_CACHE, else in ~/.cache/gd_jax.
+  c.pretrain_dir = config_dict.placeholder(str)
+  c.pretrain = _pretrain()
   # The shape of a generator from scratch.
   c.scratch = config_dict.create(
     vocab_size=4000, width=256, num_layers=4, num_heads=4
   )
   _add_memory_fields(c)
+  return c
+
+
+def _pretrain() -> config_dict.ConfigDict:
+  """The reading of general text; read where `pretrain_on` names files."""
+  c = config_dict.ConfigDict()
+  # Of weights and order; not config.seed, for all draws share the model.
+  c.seed = 0
+  c.max_steps = 2000
+  c.batch_size = 32
+  # Texts are laid end to end and cut into rows of so many tokens.
+  c.row_tokens = 128
+  c.learning_rate = 5e-4
+  c.weight_decay = 0.01
+  c.warmup_fraction = 0.05
+  c.eval_every_steps = 100
+  # Evaluations without a better held-out perplexity before it stops.
+  c.patience = 5
   return c
 
 
@@ -241,6 +266,7 @@ def quick(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
   config.data.labels_per_class = 10
   config.teacher.update(total_epochs=1, min_steps=2, restarts=1, evals=1)
   config.generator.update(max_steps=3, eval_every_steps=3)
+  config.generator.pretrain.update(max_steps=2, eval_every_steps=2)
   config.corpus.update(num_texts=32, slots=16, max_tokens=16, shard_rows=16)
   config.students.update(num_seeds=2, total_steps=4, eval_every_steps=2)
   return config

@@ -84,10 +84,28 @@ _RULES: dict[str, dict[str, Rule]] = {
   | {
     "kind": _one_of(("warm_start", "pretrained", "scratch")),
     "condition": (lambda x: x in (None, "prefix"), "'prefix' or None"),
+    "pretrain_on": (
+      lambda x: (
+        not isinstance(x, str) and all(isinstance(name, str) for name in x)
+      ),
+      "a tuple of files, such as ('news.txt.xz',)",
+    ),
     "max_steps": _ONE,
     "eval_every_steps": _ONE,
     "patience": _ONE,
     "max_tokens": _ONE,
+  },
+  "generator.pretrain": {
+    name: _TRAINING[name]
+    for name in ("learning_rate", "weight_decay", "batch_size")
+  }
+  | {
+    "seed": _FROM_0,
+    "max_steps": _ONE,
+    "row_tokens": _at_least(3),
+    "warmup_fraction": _SHARE,
+    "eval_every_steps": _ONE,
+    "patience": _ONE,
   },
   "soft_labels": {"batch_size": _ONE, "rules": _or_none(_POSITIVE)},
   "students": {
@@ -132,9 +150,12 @@ def check(config: config_dict.ConfigDict) -> None:
   """
   if "data" in config:
     data.check(config.data)
-  for section in (name for name in _RULES if name in config):
-    for field, (is_good, words) in _RULES[section].items():
-      value = config[section][field]
+  for section, rules in _RULES.items():
+    fields: Any = config
+    for name in section.split("."):
+      fields = fields.get(name, {})
+    for field, (is_good, words) in rules.items() if fields else ():
+      value = fields[field]
       if not _judge(is_good, value):
         raise UserError(
           f"config.{section}.{field} is {value!r}; it can be {words}"

@@ -67,8 +67,9 @@ PHASES = (
     generator.run,
     reads=("data",),
     also=("seed",),
-    free=frozenset({"allow_download", "remat"}),
+    free=frozenset({"allow_download", "remat", "pretrain_on", "pretrain_dir"}),
     model="generator.init",
+    texts="generator.pretrain_on",
     shared=True,
   ),
   Phase(

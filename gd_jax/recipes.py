@@ -10,7 +10,7 @@ from etils import epath
 from ml_collections import config_dict
 
 from gd_jax import artefacts, hub
-from gd_jax.data import tasks
+from gd_jax.data import general_text, tasks
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 
@@ -32,6 +32,7 @@ class Phase:
     follows: artefacts of `reads` that may change under it: it keeps, piece by
       piece, what still fits.
     model: the field that names the weights it begins with, if any.
+    texts: the field that names files of text it reads, if any.
     derived: holds nothing that is not computed from other artefacts in a
       moment, so it is made anew without asking.
     shared: all hosts work on it together; else host 0 alone.
@@ -47,6 +48,7 @@ class Phase:
   )
   follows: tuple[str, ...] = ()
   model: str | None = None
+  texts: str | None = None
   derived: bool = False
   shared: bool = False
 
@@ -106,6 +108,10 @@ def inputs_of(
       found["source"] = source
   if phase.model is not None:
     found["model"] = hub.fingerprint(_field(config, phase.model))
+  if phase.texts is not None and (files := _field(config, phase.texts)):
+    found["texts"] = artefacts.digest(
+      sorted(general_text.fingerprint(file) for file in files)
+    )
   return found
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """model_card.md: every figure in it is read from results.json."""
 
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -154,11 +155,19 @@ def _origin(results) -> str:
   return (
     "- Teacher, word pieces and initial embeddings: "
     f"{_model(c['teacher']['init'])}.\n"
-    f"- Generator: {generator}.\n"
+    f"- Generator: {generator}{_general_text(c['generator'])}.\n"
     "- Labelled texts: by the terms of the data set, which are not known "
     "here.\n"
     "- gd_jax: Apache-2.0."
   )
+
+
+def _general_text(c) -> str:
+  """What it read before the labelled texts; files by name, without folders."""
+  files = [_cell(pathlib.PurePath(f).name) for f in c.get("pretrain_on", ())]
+  if not files:
+    return ""
+  return f", which first read general text ({', '.join(files)})"
 
 
 def _model(name: str) -> str:

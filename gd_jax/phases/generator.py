@@ -10,27 +10,17 @@ import collections
 import dataclasses
 from typing import Any
 
-import numpy as np
 from etils import epath
 from ml_collections import config_dict
 
 from gd_jax import artefacts, checkpoints, devices, hub, rngs
-from gd_jax.data import batches, formats, tokenizers
+from gd_jax.data import batches, formats, general_text, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.models import bert, families, gpt2, pretrained
 from gd_jax.progress import Progress
-from gd_jax.training import (
-  fit,
-  losses,
-  memory,
-  metrics,
-  optim,
-  predict,
-)
-from gd_jax.training import step as step_lib
+from gd_jax.training import lm, memory, pretraining
 
 NAME = "generator"
-_EVAL_BATCH_SIZE = 32
 
 
 def run(
@@ -63,7 +53,20 @@ def run(
   texts = [row["text"] for row in split_rows["train"]]
   mesh = devices.mesh(config.mesh)
   memory.check_batch(c, NAME, mesh)
-  module, params, tokenizer = _start(c, config.seed, texts, labels)
+  general = _read_general(c, workdir, progress)
+  module, params, tokenizer = _start(c, config.seed, texts, labels, general)
+  first = None
+  if general:
+    first = pretraining.run(
+      c,
+      module,
+      params,
+      tokenizer,
+      general,
+      mesh=mesh,
+      progress=progress,
+    )
+    params = first.params
   ids = {
     split: [formats.encode(tokenizer, row["text"]) for row in rows]
     for split, rows in split_rows.items()
@@ -88,14 +91,17 @@ def run(
     f" {c.batch_size}; stopped by {len(heldout['tokens']):,} held-out texts;"
     f" {devices.about(operations)} at most"
   )
-  best = _train(
+  best = lm.train(
     c,
-    seed=config.seed,
+    module,
+    params,
+    name=NAME,
+    train_rows=train,
+    heldout={"": heldout},
+    order_seed=rngs.derived_seed(config.seed, NAME, "order"),
+    dropout_rng=rngs.stream(config.seed, NAME, "dropout"),
     mesh=mesh,
-    module=module,
-    params=params,
-    train=train,
-    heldout=heldout,
+    accumulate_steps=c.accumulate_steps,
     folder=folder,
     progress=progress,
   )
@@ -114,6 +120,7 @@ def run(
     "train_rows": len(train["tokens"]),
     "heldout_rows": len(heldout["tokens"]),
     "params_total": families.count_params(best.best_params),
+    "pretraining": first.summary if first else None,
   }
   artefacts.write_json(folder / "summary.json", summary)
   perplexity = chosen["scores"]["perplexity"]
@@ -142,8 +149,39 @@ def _labels(c, workdir: epath.Path) -> list[str]:
   return artefacts.read_json(workdir / "data/task.json")["labels"]
 
 
-def _start(c, seed: int, texts: list[str], labels: list[str]):
-  """(module, params, tokenizer) of `c.kind` before any training."""
+def _read_general(
+  c, workdir: epath.Path, progress: Progress
+) -> list[general_text.Domain]:
+  """The files of general text, without what the run is judged on."""
+  if not c.pretrain_on:
+    return []
+  progress.say(f"generator: reading {len(c.pretrain_on)} files of general text")
+  texts = artefacts.read_jsonl(workdir / "data/evaluation_texts.jsonl")
+  domains = pretraining.read(c, [row["text"] for row in texts])
+  for domain in domains:
+    if domain.copies:
+      progress.warn(
+        f"generator: {len(domain.copies)} lines of {domain.name} hold a text"
+        f" that the run is judged on, line {domain.copies[0]} the first; they"
+        " are left out"
+      )
+  return domains
+
+
+def _start(
+  c,
+  seed: int,
+  texts: list[str],
+  labels: list[str],
+  general: list[general_text.Domain],
+):
+  """(module, params, tokenizer) of `c.kind` before any training.
+
+  One that is to read general text first depends on no task.
+  """
+  if general:
+    seed = c.pretrain.seed
+    texts = [text for domain in general for text in domain.train]
   if c.kind == "scratch":
     tokenizer = tokenizers.train_byte_bpe(
       texts, vocab_size=c.scratch.vocab_size
@@ -180,8 +218,9 @@ def _start(c, seed: int, texts: list[str], labels: list[str]):
   needed = _positions(c, tokenizer, labels)
   if needed > model_config.max_length:
     raise UserError(
-      f"config.generator.max_tokens={c.max_tokens}: {c.init} has"
-      f" {model_config.max_length} positions, two of them for BOS and EOS"
+      f"config.generator.max_tokens={c.max_tokens}, pretrain.row_tokens="
+      f"{c.pretrain.row_tokens}: {c.init} has {model_config.max_length}"
+      " positions, two of a text's for BOS and EOS"
     )
   module = make(
     dataclasses.replace(model_config, dropout=c.dropout),
@@ -196,9 +235,10 @@ def _prefixes(tokenizer, labels: list[str]) -> tuple[tuple[int, ...], ...]:
 
 
 def _positions(c, tokenizer, labels: list[str]) -> int:
-  """BOS, a prefix, the longest text, EOS."""
+  """BOS, a prefix, the longest text, EOS; or a row of general text."""
   prefix = max(map(len, _prefixes(tokenizer, labels)), default=0)
-  return c.max_tokens + 2 + prefix
+  packed = c.pretrain.row_tokens if c.pretrain_on else 0
+  return max(c.max_tokens + 2 + prefix, packed)
 
 
 def _format(
@@ -215,65 +255,3 @@ def _format(
     first_tokens=dict(sorted(first.items())),
     prefixes=_prefixes(tokenizer, labels),
   )
-
-
-def _train(
-  c, *, seed, mesh, module, params, train, heldout, folder, progress
-) -> fit.Run:
-  tx = optim.adamw(
-    optim.warmup_linear_decay(
-      c.learning_rate,
-      total_steps=c.max_steps,
-      warmup_fraction=c.warmup_fraction,
-    ),
-    weight_decay=c.weight_decay,
-  )
-  where = memory.places(mesh, params, tx)
-  train_step = fit.compile_step(
-    step_lib.make_train_step(
-      losses.make_lm_loss(module), tx, accumulate_steps=c.accumulate_steps
-    ),
-    mesh,
-    where,
-  )
-  eval_step = predict.make_lm_eval_step(module, mesh)
-
-  def evaluate(params):
-    means = predict.mean_metrics(
-      eval_step, params, heldout, batch_size=_EVAL_BATCH_SIZE, mesh=mesh
-    )
-    xent = means["xent"]
-    return {"xent": xent, "perplexity": float(np.exp(min(xent, 80.0)))}
-
-  resume = checkpoints.Resume(folder)
-  template = fit.first_run(memory.fresh_state(params, tx, where))
-  run_ = fit.load_run(resume, template)
-  order = batches.Batches(
-    train,
-    batch_size=c.batch_size,
-    seed=rngs.derived_seed(seed, NAME, "order"),
-  )
-  start = int(run_.state.step)
-  writer = metrics.MetricsWriter(
-    folder, start_step=start, silent=not devices.is_first()
-  )
-  with progress.bar(NAME, c.max_steps, unit="steps", done=start) as bar:
-    run_ = fit.fit(
-      run_,
-      name=NAME,
-      train_step=train_step,
-      batch_at=order.at,
-      rng=rngs.stream(seed, NAME, "dropout"),
-      mesh=mesh,
-      total_steps=c.max_steps,
-      evaluate=evaluate,
-      rank=lambda scores: (-scores["xent"],),
-      eval_every_steps=c.eval_every_steps,
-      patience=c.patience,
-      resume=resume,
-      writer=writer,
-      bar=bar,
-    )
-  writer.close()
-  resume.close()
-  return run_

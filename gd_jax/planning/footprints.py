@@ -94,21 +94,53 @@ def teacher(
 def generator(
   config: config_dict.ConfigDict, texts: shapes.Texts, machine: Machine
 ) -> Footprint:
-  """The language model's finetuning, if nothing stops it early."""
+  """The language model's trainings, if nothing stops them early.
+
+  Where general text is read first, the phase holds what the larger of its two
+  stages does, and takes the time of both.
+  """
   c = config.generator
   module = shapes.generator(config)
-  return _training(
-    "generator",
+  working = _working(module, head=True)
+
+  def stage(recipe, *, length, tokens, rows):
+    return _training(
+      "generator",
+      recipe,
+      module,
+      losses.make_lm_loss(module),
+      length=length,
+      steps=recipe.max_steps,
+      tokens=tokens,
+      working=working,
+      rows=rows,
+      split=_split(config, machine),
+      machine=machine,
+    )
+
+  own = stage(
     c,
-    module,
-    losses.make_lm_loss(module),
     length=c.max_tokens + 2,
-    steps=c.max_steps,
     tokens=_tokens(texts, c.max_tokens),
-    working=_working(module, head=True),
     rows=round(texts.num_labelled * (1 - config.data.heldout_fraction)),
-    split=_split(config, machine),
-    machine=machine,
+  )
+  if not c.pretrain_on:
+    return own
+  recipe = c.pretrain.copy_and_resolve_references()
+  recipe.update(accumulate_steps=c.accumulate_steps, remat=c.remat)
+  packed = recipe.row_tokens
+  first = stage(
+    recipe,
+    length=packed,
+    tokens=packed,
+    rows=recipe.max_steps * recipe.batch_size,
+  )
+  return dataclasses.replace(
+    max(own, first, key=lambda footprint: footprint.total),
+    flops=own.flops + first.flops,
+    traffic=own.traffic + first.traffic,
+    rows=own.rows,
+    what=f"general text: {first.what}; then {own.what}",
   )
 
 

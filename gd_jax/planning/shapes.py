@@ -123,7 +123,9 @@ def generator(config: config_dict.ConfigDict) -> Any:
       num_layers=c.scratch.num_layers,
       num_heads=c.scratch.num_heads,
       mlp_width=4 * c.scratch.width,
-      max_length=c.max_tokens + 2,
+      max_length=max(
+        c.max_tokens + 2, c.pretrain.row_tokens if c.pretrain_on else 0
+      ),
     )
   elif c.kind == "pretrained":
     model = _gpt2_config(c.init)

@@ -26,6 +26,10 @@ class Totals:
       old_total, old_count = self._pairs.get(name, (0.0, 0.0))
       self._pairs[name] = (old_total + float(total), old_count + float(count))
 
+  def merge(self, other: "Totals") -> None:
+    """Adds all that `other` has added up."""
+    self.add(other._pairs)
+
   def means(self) -> dict[str, float]:
     """sum / count of every name; NaN where nothing was counted."""
     return {

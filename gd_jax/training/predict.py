@@ -98,19 +98,19 @@ def _copy_out(pending, logits, bar: Bar | None) -> None:
     bar.advance(len(rows))
 
 
-def mean_metrics(
+def total_metrics(
   eval_step: Callable,
   params: step_lib.Params,
   arrays: batches.Arrays,
   *,
   batch_size: int,
   mesh: Mesh,
-) -> dict[str, float]:
-  """The means of eval_step's (sum, count) metrics over every row."""
+) -> metrics_lib.Totals:
+  """Eval_step's (sum, count) metrics, added up over every row."""
   totals = metrics_lib.Totals()
   num_rows = len(arrays["tokens"])
   size = devices.round_up(min(batch_size, max(num_rows, 1)), mesh.size)
   for _, batch in batches.by_length(arrays, size):
     placed = devices.place_batch(mesh, batch)
     totals.add(jax.device_get(eval_step(params, placed)))
-  return totals.means()
+  return totals

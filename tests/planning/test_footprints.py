@@ -33,6 +33,17 @@ def test_a_training_holds_five_copies_of_its_parameters(config, texts):
   assert found.optimizer == 2 * 4 * found.num_params
 
 
+def test_reading_general_text_first_takes_its_time_too(config, texts):
+  # Dies if: the first stage costs nothing, or its larger batch no memory.
+  alone = footprints.generator(_small(config), texts, CPU)
+  config.generator.pretrain_on = ("news.txt",)
+  config.generator.pretrain.update(max_steps=1000, batch_size=64)
+  both = footprints.generator(config, texts, CPU)
+  tokens = 1000 * 64 * config.generator.pretrain.row_tokens
+  assert both.flops - alone.flops > 6 * tokens * 64 * 300
+  assert both.activations > 4 * alone.activations
+
+
 def test_activations_are_what_a_real_step_needs(config, texts):
   # Dies if: what the backward pass keeps is not counted, or is counted twice.
   found = footprints.generator(_small(config), texts, CPU)

@@ -70,7 +70,7 @@ def test_lm_means_are_over_tokens_and_count_no_row_twice():
   # Dies if: the rows that fill the last batch up are counted.
   rows = [[1, 1, 1, 1, 1], [1, 2], [1, 2, 3]]
   mesh = devices.mesh()
-  means = predict.mean_metrics(
+  totals = predict.total_metrics(
     predict.make_lm_eval_step(_NextIsSame(), mesh),
     {},
     batches.from_rows(rows),
@@ -78,7 +78,9 @@ def test_lm_means_are_over_tokens_and_count_no_row_twice():
     mesh=mesh,
   )
   log_z = np.log(np.exp(3.0) + 9)
-  assert means["xent"] == pytest.approx((7 * log_z - 4 * 3.0) / 7, rel=1e-6)
+  assert totals.means()["xent"] == pytest.approx(
+    (7 * log_z - 4 * 3.0) / 7, rel=1e-6
+  )
 
 
 _EIGHT_DEVICES = """
