@@ -25,7 +25,7 @@ from ml_collections import config_dict
 from gd_jax import artefacts, config_checks, hosts, pipeline
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
-from gd_jax.reporting import table
+from gd_jax.reporting import sweep_figure, table
 
 Point = dict[str, Any]
 
@@ -99,7 +99,7 @@ def run(
   reuse: Sequence[epath.PathLike] = (),
   progress: Progress | None = None,
 ) -> list[epath.Path]:
-  """Runs the pipeline at every point, then prints one table over all.
+  """Runs the pipeline at every point, then shows all in a table and a plot.
 
   Args:
     config: what all points share.
@@ -144,5 +144,7 @@ def run(
     [{"point": point, "results": result} for point, result in results],
   )
   if results:
+    sweep_figure.write(results, workdir)
     table.print_sweep(results)
+    progress.say(f"the sweep as a plot: {workdir / 'sweep.svg'}, sweep.png")
   return folders

@@ -3,8 +3,9 @@
 import pytest
 from ml_collections import config_dict
 
-from gd_jax import sweeps
+from gd_jax import artefacts, config_checks, pipeline, sweeps
 from gd_jax.errors import UserError
+from gd_jax.progress import Progress
 
 
 def _config():
@@ -50,3 +51,32 @@ def test_folder_names_are_safe_and_tell_points_apart():
   assert len(names) == 7
   for name in names:
     assert "/" not in name and not name.startswith(".") and len(name) < 120
+
+
+def test_all_runs_are_in_one_table_and_one_plot(tmp_path, monkeypatch, capsys):
+  # Dies if: the plot or the table is made of the last point alone.
+  def run(config, folder, **options):
+    score = {"mean": config.students.lr, "std": None}
+    accuracy = score | {"per_seed": [config.students.lr]}
+    artefacts.write_json(
+      folder / "report" / "results.json",
+      {
+        "task": "toy",
+        "evaluate_on": "test",
+        "arms": {"gd": {"accuracy": accuracy}},
+      },
+    )
+
+  monkeypatch.setattr(pipeline, "run", run)
+  monkeypatch.setattr(config_checks, "check", lambda config: None)
+  points = [{"students.lr": 0.25}, {"students.lr": 0.5}]
+  for point in points:
+    (tmp_path / sweeps.folder_name(point) / "report").mkdir(parents=True)
+  sweeps.run(_config(), points, tmp_path, progress=Progress(quiet=True))
+  shown = capsys.readouterr().out
+  assert "25.0" in shown and "50.0" in shown
+  assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
+  svg = (tmp_path / "sweep.svg").read_text()
+  assert "students.lr" in svg and ">0.25<" in svg and ">0.5<" in svg
+  found = artefacts.read_json(tmp_path / "sweep.json")
+  assert [row["point"] for row in found] == points

@@ -1,6 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""data/, teacher/, ..., students/ -> report/: scores, a table, a page.
+"""data/, teacher/, ..., students/ -> report/: scores, table, page, pictures.
 
 The only phase that reads the evaluation rows' labels.
 """
@@ -20,6 +20,7 @@ from gd_jax.reporting import (
   arms,
   curves,
   evaluate,
+  figures,
   page,
   results,
   statistics,
@@ -31,7 +32,7 @@ NAME = "report"
 
 
 def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
-  """Writes results.json, index.html and the logits of every arm.
+  """Writes results.json, index.html, figures/ and the logits of every arm.
 
   Returns:
     Counts.
@@ -64,10 +65,12 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
     seconds=time.monotonic() - start,
   )
   artefacts.write_json(folder / "results.json", made)
+  confusions = _confusions(measured, labels, len(classes))
+  figures.write(folder / "figures", made, confusions)
   html = page.render(
     made,
     examples=_examples(config, workdir, classes),
-    confusions=_confusions(measured, labels, len(classes)),
+    confusions=confusions,
     curves=curves.groups(workdir, found),
   )
   artefacts.write_atomic(folder / "index.html", html)
@@ -148,7 +151,7 @@ def _examples(
 def _confusions(
   measured: dict[str, evaluate.Measured], labels: np.ndarray, num_classes: int
 ) -> dict[str, np.ndarray]:
-  """Of the teacher and the arm it is all about, as means over seeds."""
+  """Counts of (true, predicted) of each arm, as means over its seeds."""
   return {
     name: np.mean(
       [
@@ -157,5 +160,5 @@ def _confusions(
       ],
       axis=0,
     )
-    for name in dict.fromkeys(["teacher", arms.headline(measured)])
+    for name in measured
   }

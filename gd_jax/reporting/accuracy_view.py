@@ -1,11 +1,11 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What the page says of accuracy: bars, a closer look, differences."""
+"""What the page says of accuracy: bars, differences, its price, calibration."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from gd_jax.reporting import plots, svgs, view, words
+from gd_jax.reporting import calibration, charts, plots, svgs, view, words
 
 
 def accuracy(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,4 +107,68 @@ def _differences(results: Mapping[str, Any]) -> dict[str, Any] | None:
     ),
     "rows": rows,
     "ticks": plots.ticks(axis, [words.points(tick) for tick in axis.ticks]),
+  }
+
+
+# Field of an arm -> what accuracy is drawn against.
+PRICES = {
+  "params_total": "Accuracy (%) over parameters",
+  "latency_ms": "Accuracy (%) over latency (ms)",
+}
+
+
+def price(results: Mapping[str, Any]) -> dict[str, Any]:
+  """Accuracy over parameters and over latency, all arms."""
+  panels = []
+  for field, title in PRICES.items():
+    points = [
+      charts.Point(
+        arm[field],
+        arm["accuracy"]["mean"],
+        kind=view.kind(name),
+        label=name,
+      )
+      for name, arm in view.ordered(results["arms"])
+    ]
+    panels.append({"name": title, "svg": charts.scatter(points, title=title)})
+  return {
+    "price": {
+      "note": (
+        f"{results['speed']['latency_words']} Both scales are logarithmic, and "
+        "those of accuracy do not start at zero. Student arms share their "
+        "architecture, hence their size and latency; a point is the mean over "
+        "seeds."
+      ),
+      "panels": panels,
+    }
+  }
+
+
+def reliability(results: Mapping[str, Any]) -> dict[str, Any] | None:
+  """A reliability diagram for each arm whose scores are probabilities."""
+  panels = []
+  for name, arm in view.ordered(results["arms"]):
+    found = arm["calibration"]
+    if found is not None:
+      ece = words.spread(found["ece"])
+      svg = charts.reliability(
+        found["bins"],
+        kind=view.kind(name),
+        title=f"{name}: share of right answers over confidence, ECE {ece}%",
+      )
+      panels.append(
+        {"name": words.visible(name), "note": f"ECE {ece}%", "svg": svg}
+      )
+  if not panels:
+    return None
+  left_out = sorted(calibration.WITHOUT_PROBABILITIES & {*results["arms"]})
+  remark = f" {left_out[0]} gives no probabilities." if left_out else ""
+  return {
+    "note": (
+      "Right answers (up, %) among the texts of about equal confidence (along, "
+      "%): on the dashed line a model is right as often as it is sure, below "
+      "it is too sure of itself. A dot's area is its share of the texts, of "
+      f"all seeds. ECE is {calibration.SOURCE}; ± as above.{remark}"
+    ),
+    "panels": panels,
   }

@@ -13,9 +13,9 @@ from typing import Any
 
 from etils import epath
 
-from gd_jax.reporting import arms, plots, view, words
+from gd_jax.reporting import arms, charts, view, words
 
-Keyed = tuple[str, plots.Line]  # a line and the key of its metric
+Keyed = tuple[str, charts.Line]  # a line and the key of its metric
 
 _KEYS = {
   "xent": "Cross-entropy, nats",
@@ -65,7 +65,7 @@ def _group(name: str, keys: dict[str, str], lines) -> dict[str, Any]:
   for key, title in keys.items():
     shown = [line for line_key, line in lines if line_key == key]
     if any(len(line.steps) > 1 for line in shown):
-      svg = plots.curves(shown, title=f"{name}: {title} over steps")
+      svg = charts.curves(shown, title=f"{name}: {title} over steps")
       panels.append({"name": title, "svg": svg})
   return {"name": name, "legend": [], "panels": panels}
 
@@ -84,7 +84,7 @@ def _lines(folder: epath.Path, kind: str) -> list[Keyed]:
   return [
     (
       key,
-      plots.Line(
+      charts.Line(
         steps=[step for step, _ in line],
         values=[value for _, value in line],
         kind=kind,
@@ -97,7 +97,7 @@ def _lines(folder: epath.Path, kind: str) -> list[Keyed]:
 
 def _mean_lines(seeds: Sequence[Sequence[Keyed]]) -> list[Keyed]:
   """The mean over seeds, at the steps that all of them reached."""
-  grouped: dict[tuple[str, str], list[plots.Line]] = {}
+  grouped: dict[tuple[str, str], list[charts.Line]] = {}
   for key, line in (keyed for lines in seeds for keyed in lines):
     grouped.setdefault((key, line.style), []).append(line)
   found = []
@@ -105,7 +105,7 @@ def _mean_lines(seeds: Sequence[Sequence[Keyed]]) -> list[Keyed]:
     values = [dict(zip(line.steps, line.values, strict=True)) for line in lines]
     steps = sorted(set(values[0]).intersection(*values[1:]))
     means = [sum(v[step] for v in values) / len(values) for step in steps]
-    found.append((key, plots.Line(steps, means, lines[0].kind, style)))
+    found.append((key, charts.Line(steps, means, lines[0].kind, style)))
   return found
 
 

@@ -48,6 +48,8 @@ def render(
     **accuracy_view.accuracy(results),
     **view.the_arms(results),
     **view.size(results),
+    **accuracy_view.price(results),
+    calibration=accuracy_view.reliability(results),
     **view.time(results),
     health=corpus_view.health(results),
     examples=corpus_view.examples(examples),

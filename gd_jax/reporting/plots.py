@@ -1,16 +1,14 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Small charts as inline SVG.
+"""Rows of small charts as inline SVG: bars, intervals.
 
 Bars and dots stand in per cent of their width, so that they stretch with the
 page while strokes and letters keep their size. Colours are the style sheet's:
 a mark carries the class of its arm.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
-import numpy as np
 from markupsafe import Markup
 
 from gd_jax.reporting import svgs, words
@@ -19,7 +17,6 @@ _ROW_HEIGHT = 26
 _MIDDLE = _ROW_HEIGHT / 2
 # Where single values lie, so that an interval's line does not hide them.
 _ABOVE = 6
-_MOST_POINTS = 240
 
 
 def bar(
@@ -108,81 +105,6 @@ def ticks(axis: svgs.Scale, labels: Sequence[str]) -> Markup:
     )
     text.text = label
   return svgs.markup(svg)
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-  """A curve: `values` at `steps`; `kind` is its colour, `style` its dashes."""
-
-  steps: Sequence[float]
-  values: Sequence[float]
-  kind: str
-  style: str = "solid"
-
-
-def curves(lines: Sequence[Line], *, title: str) -> Markup:
-  """Lines over steps, with axes; as wide as its column allows."""
-  width, height = 340, 190
-  left, right, top, bottom = 46, 10, 8, 24
-  x_axis = svgs.scale(
-    [step for line in lines for step in line.steps],
-    num_ticks=4,
-    from_zero=True,
-  )
-  y_axis = svgs.scale([v for line in lines for v in line.values], num_ticks=4)
-
-  def x(step: float) -> float:
-    return left + (width - left - right) * x_axis.percent(step) / 100
-
-  def y(value: float) -> float:
-    return (
-      height - bottom - (height - top - bottom) * (y_axis.percent(value) / 100)
-    )
-
-  svg = svgs.element(
-    "svg", class_="curves", viewBox=f"0 0 {width} {height}", role="img"
-  )
-  svg.set("aria-label", title)
-  for tick in y_axis.ticks:
-    svgs.add(
-      svg,
-      "line",
-      x1=left,
-      x2=width - right,
-      y1=svgs.short(y(tick)),
-      y2=svgs.short(y(tick)),
-      class_="grid",
-    )
-    label = svgs.add(
-      svg, "text", x=left - 6, y=svgs.short(y(tick) + 3.5), text_anchor="end"
-    )
-    label.text = f"{tick:,g}"
-  for tick in x_axis.ticks:
-    anchor = "end" if tick == x_axis.ticks[-1] else "middle"
-    label = svgs.add(
-      svg, "text", x=svgs.short(x(tick)), y=height - 6, text_anchor=anchor
-    )
-    label.text = f"{tick:,g}"
-  for line in lines:
-    points = " ".join(
-      f"{svgs.short(x(step))},{svgs.short(y(value))}"
-      for step, value in _thinned(line.steps, line.values)
-    )
-    svgs.add(
-      svg,
-      "polyline",
-      points=points,
-      class_=f"curve {line.style} arm-{line.kind}",
-    )
-  return svgs.markup(svg)
-
-
-def _thinned(
-  steps: Sequence[float], values: Sequence[float]
-) -> list[tuple[float, float]]:
-  """At most `_MOST_POINTS` of the points, the first and the last among them."""
-  keep = np.linspace(0, len(steps) - 1, min(len(steps), _MOST_POINTS))
-  return [(steps[i], values[i]) for i in keep.round().astype(int)]
 
 
 def _row(title: str) -> svgs.Element:

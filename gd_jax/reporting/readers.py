@@ -36,10 +36,17 @@ class Size(NamedTuple):
 
 
 class Speed(NamedTuple):
-  """Texts a second: from tokens to logits, and from strings to logits."""
+  """How fast a model reads.
+
+  Attributes:
+    reading: texts a second in batches, from tokens to logits.
+    with_tokenizing: texts a second in batches, from strings to logits.
+    latency_seconds: of one text alone, from its string to its logits.
+  """
 
   reading: float
   with_tokenizing: float
+  latency_seconds: float
 
 
 class Reader(Protocol):
@@ -100,8 +107,11 @@ class FlaxReader:
       read = self._reading(folder)
       reading = seconds_of(lambda: read(rows))
       tokenizing = seconds_of(lambda: self._encode(texts))
+      one = middle(texts)
       self._speeds[key] = Speed(
-        len(texts) / reading, len(texts) / (reading + tokenizing)
+        len(texts) / reading,
+        len(texts) / (reading + tokenizing),
+        seconds_of(lambda: read(self._encode([one]))),
       )
     return self._speeds[key]
 
@@ -154,13 +164,19 @@ class TfidfReader:
   def speed(self, folder: epath.Path) -> Speed:
     svm, texts = baselines.load_svm(folder), sample(self._texts)
     rate = len(texts) / seconds_of(lambda: svm.scores(texts))
-    return Speed(rate, rate)
+    one = middle(texts)
+    return Speed(rate, rate, seconds_of(lambda: svm.scores([one])))
 
 
 def sample(texts: Sequence[str]) -> list[str]:
   """The texts that speed is measured on: evenly spaced, the same each time."""
   at = np.linspace(0, len(texts) - 1, min(len(texts), SPEED_ROWS))
   return [texts[int(i)] for i in at.round()]
+
+
+def middle(texts: Sequence[str]) -> str:
+  """The text of the median length, which latency is measured on."""
+  return sorted(texts, key=len)[len(texts) // 2]
 
 
 def seconds_of(work: Callable[[], Any]) -> float:

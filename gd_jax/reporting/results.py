@@ -6,6 +6,8 @@ Accuracies and shares lie between 0 and 1. An arm's "std" is null where it has
 one seed. "interval" is [low, high]. "macro_f1" is the mean over the training
 classes; an evaluation text of a label without one counts against the class that
 was predicted. "num_synthetic" is how many generated rows the students had.
+"latency_ms" is of one text alone, from its string to its logits. "calibration"
+is as `calibration.of` returns it; null where scores are no probabilities.
 """
 
 import os
@@ -18,7 +20,7 @@ from etils import epath
 from jaxtyping import Int
 
 from gd_jax import artefacts, devices, rngs
-from gd_jax.reporting import arms, evaluate, readers, statistics
+from gd_jax.reporting import arms, calibration, evaluate, readers, statistics
 from gd_jax.training import metrics
 
 _REPORT = "report"
@@ -93,8 +95,12 @@ def _arm(
     "params_without_embeddings": measured.size.without_embeddings,
     "examples_per_second": measured.speed.reading,
     "examples_per_second_with_tokenizing": measured.speed.with_tokenizing,
+    "latency_ms": 1000 * measured.speed.latency_seconds,
     "num_seeds": len(measured.logits),
     "heldout_accuracy": measured.heldout_accuracy,
+    "calibration": None
+    if name in calibration.WITHOUT_PROBABILITIES
+    else calibration.of(measured.logits, labels),
   }
 
 
@@ -154,6 +160,10 @@ def _speed(num_rows: int, names: Iterable[str]) -> dict[str, Any]:
       f"Texts per second: {rows} evaluation texts in batches of "
       f"{readers.BATCH_SIZE}, the fastest of several rounds on "
       f"{_platform()}, tokenizing not counted{remark}."
+    ),
+    "latency_words": (
+      "Latency: the evaluation text of median length alone, from its string to "
+      f"its logits in JAX, the fastest of several rounds on {_platform()}."
     ),
   }
 

@@ -17,15 +17,19 @@ Element = ElementTree.Element
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-  """A linear axis from `low` to `high` with its `ticks`."""
+  """A linear or logarithmic axis from `low` to `high` with its `ticks`."""
 
   low: float
   high: float
   ticks: tuple[float, ...]
+  is_log: bool = False
 
   def percent(self, value: float) -> float:
     """Where `value` lies, in per cent of the axis."""
-    return 100 * (value - self.low) / (self.high - self.low)
+    low, high = self.low, self.high
+    if self.is_log:
+      low, high, value = map(math.log10, (low, high, value))
+    return 100 * (value - low) / (high - low)
 
 
 def scale(
@@ -55,6 +59,62 @@ def scale(
     first, last = (first - 1, last) if high > 0 else (first, last + 1)
   ticks = tuple(round(step * i, 12) for i in range(first, last + 1))
   return Scale(ticks[0], max(ticks[-1], high), ticks)
+
+
+def log_scale(values: Sequence[float], *, margin: float = 1.6) -> Scale:
+  """A logarithmic axis over positive `values`, with room at both ends.
+
+  Its ticks are powers of ten; where fewer than three of them lie on it, 2 and 5
+  times them as well.
+  """
+  low, high = min(values) / margin, max(values) * margin
+  powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+
+  def ticks(factors: Sequence[int]) -> list[float]:
+    # Of a power below one, dividing is exact where multiplying is not.
+    every = [
+      factor * 10.0**power if power >= 0 else factor / 10.0**-power
+      for power in powers
+      for factor in factors
+    ]
+    return [tick for tick in every if low <= tick <= high]
+
+  tens = ticks((1,))
+  return Scale(
+    low, high, tuple(tens if len(tens) >= 3 else ticks((1, 2, 5))), is_log=True
+  )
+
+
+def apart(
+  wanted: Sequence[float], *, least: float, low: float, high: float
+) -> list[float]:
+  """Where labels go that shall stand at `wanted` but not on each other.
+
+  Args:
+    wanted: where each label's middle would best lie.
+    least: between the middles of two labels.
+    low: the least a middle may be.
+    high: the most a middle may be.
+
+  Returns:
+    Of all such places the nearest by least squares, as long as there is room
+    for all of them between `low` and `high`.
+  """
+  order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+  # Isotonic regression: neighbours that would overlap move as one block.
+  blocks: list[tuple[float, int]] = []  # (mean, size)
+  for rank, i in enumerate(order):
+    mean, size = wanted[i] - rank * least, 1
+    while blocks and blocks[-1][0] > mean:
+      other, n = blocks.pop()
+      mean, size = (mean * size + other * n) / (size + n), size + n
+    blocks.append((mean, size))
+  flat = [mean for mean, size in blocks for _ in range(size)]
+  top = max(low, high - (len(wanted) - 1) * least)
+  places = [0.0] * len(wanted)
+  for rank, i in enumerate(order):
+    places[i] = min(max(flat[rank], low), top) + rank * least
+  return places
 
 
 def percent(value: float) -> str:

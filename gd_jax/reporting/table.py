@@ -2,22 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The results in the terminal: one table a run, one over a whole sweep."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gd_jax.reporting import arms, statistics, words
-
-Results = Mapping[str, Any]
-Point = Mapping[str, Any]
-
-# Points that differ in these alone are draws of one setting.
-_DRAW_FIELDS = frozenset({"data.seed", "seed"})
-
+from gd_jax.reporting import arms, settings, statistics, words
+from gd_jax.reporting.settings import Point, Points, Results
 
 # Where stdout is no terminal there is no edge to wrap at.
 _FILE_WIDTH = 160
@@ -28,7 +21,7 @@ def print_results(results: Results) -> None:
   _console().print(of_results(results))
 
 
-def print_sweep(points: Sequence[tuple[Point, Results]]) -> None:
+def print_sweep(points: Points) -> None:
   """Prints one table over all points of a sweep to stdout.
 
   Args:
@@ -78,9 +71,9 @@ def of_results(results: Results) -> Table:
   return table
 
 
-def of_sweep(points: Sequence[tuple[Point, Results]]) -> Table:
+def of_sweep(points: Points) -> Table:
   """A row per point: the swept fields, then each arm's accuracy."""
-  fields, names = _fields(points), _arms(points)
+  fields, names = settings.fields(points), settings.arms_of(points)
   table = _table("Accuracy at every point of the sweep", _spread_note(points))
   for field in fields:
     table.add_column(Text(words.visible(field)))
@@ -99,33 +92,32 @@ def of_sweep(points: Sequence[tuple[Point, Results]]) -> Table:
   return table
 
 
-def of_draws(points: Sequence[tuple[Point, Results]]) -> Table | None:
+def of_draws(points: Points) -> Table | None:
   """A row per setting: each arm's mean over its draws; None without draws.
 
-  A draw is another `data.seed` and `seed`: fresh rows, teacher, generator,
-  corpus and students. Its accuracy is the mean over its students' seeds.
+  A draw's accuracy is the mean over its students' seeds.
   """
-  settings: dict[tuple[str, ...], list[Results]] = {}
-  fields = [field for field in _fields(points) if field not in _DRAW_FIELDS]
-  for point, results in points:
-    key = tuple(str(_value(point, field)) for field in fields)
-    settings.setdefault(key, []).append(results)
-  if max(map(len, settings.values())) < 2:
+  found = settings.of(points)
+  if max(len(setting.draws) for setting in found) < 2:
     return None
   table = _table(
     "Mean accuracy over draws",
     "± is the standard deviation over draws of each draw's mean over its "
     "seeds: other labelled rows, teacher, generator, corpus and students.",
   )
+  fields = list(dict.fromkeys(f for setting in found for f in setting.point))
   for field in fields:
     table.add_column(Text(words.visible(field)))
   table.add_column("draws", justify="right")
-  names = _arms(points)
+  names = settings.arms_of(points)
   for name in names:
     table.add_column(Text(words.visible(name)), justify="right", no_wrap=True)
-  for key, draws in settings.items():
+  for setting in found:
+    scores = [_over_draws(setting.draws, name) for name in names]
     table.add_row(
-      *map(Text, key), str(len(draws)), *(_over_draws(draws, n) for n in names)
+      *(_value(setting.point, field) for field in fields),
+      str(len(setting.draws)),
+      *scores,
     )
   return table
 
@@ -166,7 +158,7 @@ def _footnote(results: Results) -> str:
   return "\n".join(words.visible(line) for line in lines)
 
 
-def _spread_note(points: Sequence[tuple[Point, Results]]) -> str:
+def _spread_note(points: Points) -> str:
   seeds = {
     len(arm["accuracy"]["per_seed"])
     for _, results in points
@@ -177,16 +169,6 @@ def _spread_note(points: Sequence[tuple[Point, Results]]) -> str:
   return (
     f"± is the standard deviation over {', '.join(map(str, sorted(seeds)))} "
     "student seeds."
-  )
-
-
-def _fields(points: Sequence[tuple[Point, Results]]) -> list[str]:
-  return list(dict.fromkeys(field for point, _ in points for field in point))
-
-
-def _arms(points: Sequence[tuple[Point, Results]]) -> list[str]:
-  return arms.in_order(
-    {name for _, results in points for name in results["arms"]}
   )
 
 

@@ -19,7 +19,7 @@ from gd_jax.errors import UserError
 from gd_jax.models import bert, families, students
 from gd_jax.phases import report
 from gd_jax.progress import Progress
-from gd_jax.reporting import evaluate, readers
+from gd_jax.reporting import evaluate, figures, readers
 from gd_jax.training import baselines
 
 CLASSES = ["pay & ship", '"returns"', "<b>size</b>"]
@@ -41,6 +41,12 @@ def _no_time_for_speed():
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(readers, "_SPEED_SECONDS", 1e-9)
     yield
+
+
+@pytest.fixture(autouse=True)
+def _no_time_for_pictures(monkeypatch):
+  """The run of `reported`, of the whole module, has its pictures before."""
+  monkeypatch.setattr(figures, "write", lambda *args: None)
 
 
 def _config(*, examples=3, **students_fields):
@@ -269,13 +275,18 @@ def test_results_have_the_agreed_keys(reported):
       "params_total",
       "params_without_embeddings",
       "examples_per_second",
+      "latency_ms",
       "num_seeds",
       "heldout_accuracy",
+      "calibration",
     } <= set(arm)
     assert {"mean", "std", "per_seed"} <= set(arm["accuracy"])
     assert {"mean", "std", "per_seed"} <= set(arm["macro_f1"])
     assert 0 < arm["params_without_embeddings"] <= arm["params_total"]
     assert arm["examples_per_second"] > 0
+    assert arm["latency_ms"] > 0
+  assert results["arms"]["tfidf"]["calibration"] is None
+  assert len(results["arms"]["gd"]["calibration"]["ece"]["per_seed"]) == SEEDS
   assert results["arms"]["teacher"]["accuracy"]["std"] is None
   assert results["arms"]["gd"]["heldout_accuracy"] == pytest.approx(0.605)
   pairs = [(pair["arm"], pair["than"]) for pair in results["differences"]]
@@ -290,6 +301,12 @@ def test_the_page_shows_texts_and_never_runs_them(reported):
   assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
   assert "מה המחיר" in page
   assert "1 evaluation texts have labels" in page
+
+
+def test_every_arm_has_its_pictures(reported):
+  found = {path.name for path in (reported / "report" / "figures").iterdir()}
+  assert {f"confusion_{arm}.png" for arm in (*ARMS, "tfidf")} <= found
+  assert {"accuracy_by_latency.svg", "calibration.svg"} <= found
 
 
 def test_a_run_with_one_arm_has_a_report(workdir, progress):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from gd_jax.reporting import page, plots
+from gd_jax.reporting import charts, page
 
 NASTY = "</style><script>alert(1)</script><img src=x onerror='y'>\" & שלום"
 _VOID = {"meta", "link", "br", "img"}
@@ -53,8 +53,8 @@ def _render(results, examples=(), confusions=None, curves=()):
 @pytest.fixture
 def whole(make_results):
   """A page with every section."""
-  line = plots.Line([1, 2, 3], [0.1, 0.2, 0.3], "gd")
-  panel = {"name": "Accuracy", "svg": plots.curves([line], title="t")}
+  line = charts.Line([1, 2, 3], [0.1, 0.2, 0.3], "gd")
+  panel = {"name": "Accuracy", "svg": charts.curves([line], title="t")}
   return _render(
     make_results(unseen_labels={"Klingon": 2}),
     examples=[{"text": "where is it ?", "label": "ship", "probability": 0.9}],
@@ -69,7 +69,7 @@ def test_it_is_whole_html(whole):
   assert checker.tags.count("h1") == 1
   assert {"svg", "table", "section", "title"} <= set(checker.tags)
   ids = [value for name, value in checker.attributes if name == "id"]
-  assert len(ids) == len(set(ids)) == 9
+  assert len(ids) == len(set(ids)) == 10
 
 
 def test_it_needs_no_network_and_no_script(whole):
@@ -184,3 +184,27 @@ def test_a_class_that_gave_fewer_is_not_said_to_give_all(make_results):
   # Dies if: the lede promises each class the number that was asked for.
   page = _render(make_results(num_labelled=176))
   assert "176 labelled texts (at most 100 per class)" in page
+
+
+def test_calibration_says_its_error_its_source_and_who_has_none(make_results):
+  # Dies if: the SVM's margins are drawn as probabilities.
+  checker = _parse(_render(make_results()))
+  text = "".join(checker.text)
+  assert "gold ECE 4.0 ± 1.0%" in text and "tfidf ECE" not in text
+  assert "Guo et al. 2017" in text and "15 bins" in text
+  assert "tfidf gives no probabilities" in text
+  alone = make_results(("tfidf",))
+  assert "Guo et al." not in _render(alone)
+
+
+def test_accuracy_is_drawn_over_parameters_and_latency(make_results):
+  labels = [v for k, v in _parse(_render(make_results())).attributes if v]
+  assert "Accuracy (%) over parameters" in labels
+  assert "Accuracy (%) over latency (ms)" in labels
+
+
+def test_all_arms_have_a_matrix(make_results):
+  confusions = dict.fromkeys(("teacher", "kd", "gd"), np.eye(2))
+  checker = _parse(_render(make_results(), confusions=confusions))
+  assert [v for k, v in checker.attributes if v == "matrix"] == ["matrix"] * 3
+  assert "The other arms" in checker.text

@@ -77,6 +77,7 @@ def test_one_architecture_has_one_speed(tmp_path, monkeypatch):
   assert speeds[0] is not speeds[2]
   for speed in speeds:
     assert 0 < speed.with_tokenizing < speed.reading
+    assert speed.latency_seconds > 0
 
 
 def test_identity_follows_parameters_model_and_tokens(tmp_path):
@@ -107,9 +108,15 @@ def test_tfidf_reads_the_same_way(tmp_path, bar, monkeypatch):
   assert found[0].argmax() == 1
   assert reader.size(folder) == (svm.num_params, svm.num_params)
   assert reader.speed(folder).reading > 0
+  assert reader.speed(folder).latency_seconds > 0
   before = reader.identity(folder)
   baselines.fit(rows, [0, 2, 2, 1], num_classes=3).save(folder)
   assert reader.identity(folder) != before
+
+
+def test_latency_is_of_a_text_of_median_length():
+  assert readers.middle(["aaaa", "", "aa", "a", "aaa"]) == "aa"
+  assert readers.middle(["a"]) == "a"
 
 
 def test_the_first_call_is_not_timed(monkeypatch):
