@@ -54,13 +54,13 @@ class Classifier:
   def __init__(
     self,
     run: Run,
-    tokenizer: Any,
+    encode: Callable[[Sequence[str]], list[list[int]]],
     *,
     labels: list[str],
     config: dict[str, Any],
     backend: str,
   ):
-    self._run, self._tokenizer = run, tokenizer
+    self._run, self._encode = run, encode
     self.labels, self.config, self.backend = labels, config, backend
 
   @overload
@@ -93,6 +93,8 @@ class Classifier:
       TypeError: Something is no string.
     """
     rows = self.tokens([texts] if isinstance(texts, str) else texts)
+    if len(rows) == 1:
+      return self._run(np.array(rows, np.int32))
     found = np.zeros((len(rows), len(self.labels)), np.float32)
     # Rows of like length share a batch: padding costs as much as words.
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
@@ -106,10 +108,10 @@ class Classifier:
     if not isinstance(texts, list | tuple):
       texts = list(_checked_sequence(texts))
     texts = [_as_text(text, place) for place, text in enumerate(texts)]
-    rows = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     limit, unknown = self.config["max_tokens"], self.config["unk_id"]
     return [
-      [i or unknown for i in row.ids[:limit]] or [unknown] for row in rows
+      [i or unknown for i in row[:limit]] or [unknown]
+      for row in self._encode(texts)
     ]
 
 
@@ -150,13 +152,12 @@ def load(
   else:
     name = INT8 if int8 else ONNX
     run = _onnx_run(_read(folder, name, sums), threads)
-  from tokenizers import Tokenizer
+  from gd_jax import predict_tokens
 
-  tokenizer = Tokenizer.from_str(_read(folder, "tokenizer.json", sums).decode())
-  tokenizer.encode_special_tokens = True
+  tokenizer = _read(folder, "tokenizer.json", sums).decode()
   return Classifier(
     run,
-    tokenizer,
+    predict_tokens.Encoder(tokenizer),
     labels=json.loads(_read(folder, "labels.json", sums)),
     config=config,
     backend=backend,

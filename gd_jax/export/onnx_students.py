@@ -7,7 +7,7 @@ as in training nothing that stands at padding is ever seen.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from gd_jax.errors import UserError
 from gd_jax.export.graph import Graph, Params
 
 _NORM_EPSILON = 1e-6  # flax's default
+# ONNX's numbers of element types.
+_FLOAT, _INT32, _BOOL = 1, 6, 9
 
 
 def build(
@@ -54,88 +56,101 @@ def _as_numpy(params: Any) -> Any:
   return np.asarray(params, np.float32)
 
 
-def _real(graph: Graph) -> tuple[str, str]:
-  """Which tokens are no padding: as booleans and as numbers, [B L 1]."""
-  axis = graph.constant(np.array([-1], np.int64))
-  tokens = graph.op("Unsqueeze", "tokens", axis)
-  real = graph.op("Cast", tokens, to=9)  # BOOL
-  return real, graph.op("Cast", real, to=1)  # FLOAT
+class _Text(NamedTuple):
+  """The tokens, as layers that look at one token at a time want them."""
+
+  flat: str  # The tokens of all rows, one after another: [B*L].
+  places: str  # 1 to B*L; 0 where there is padding: int32 [B L].
+  some: str  # Has a row a real token? 1 or 0: float32 [B 1].
+  count: str  # Its real tokens, or 1 where there are none: float32 [B 1].
 
 
-def _max_pool(graph: Graph, x: str, real: str, some: str) -> str:
-  lowest = graph.number(float(np.finfo(np.float32).min))
-  highest = graph.reduce("Max", graph.op("Where", real, x, lowest), 1)
-  return graph.op("Mul", highest, some)
+def _text(graph: Graph) -> _Text:
+  real = graph.op("Cast", "tokens", to=_BOOL)
+  one = graph.constant(np.array(1, np.int32))
+  size = graph.op("Cast", graph.op("Size", "tokens"), to=_INT32)
+  counted = graph.op("Range", one, graph.op("Add", size, one), one)
+  counted = graph.op("Reshape", counted, graph.op("Shape", "tokens"))
+  total = _num_real(graph, real)
+  return _Text(
+    flat=graph.op("Reshape", "tokens", graph.constant(np.array([-1]))),
+    places=graph.op("Mul", counted, graph.op("Cast", real, to=_INT32)),
+    some=graph.op("Min", total, graph.number(1)),
+    count=graph.op("Max", total, graph.number(1)),
+  )
 
 
-def _mean_pool(graph: Graph, x: str, ones: str, count: str) -> str:
-  total = graph.reduce("Sum", graph.op("Mul", x, ones), 1)
-  return graph.op("Div", total, count)
+def _num_real(graph: Graph, real: str) -> str:
+  """Real tokens of each row: float32 [B 1]."""
+  return graph.reduce("Sum", graph.op("Cast", real, to=_FLOAT), 1, keep=True)
 
 
-def _counted(graph: Graph, ones: str) -> tuple[str, str]:
-  """(at least 1 real token? as 0 or 1, their number or 1), each [B 1]."""
-  some = graph.reduce("Max", ones, 1)
-  total = graph.reduce("Sum", ones, 1)
-  return some, graph.op("Max", total, graph.number(1))
+def _max_pool(graph: Graph, x: str, text: _Text, width: int) -> str:
+  lowest = float(np.finfo(np.float32).min)
+  rows = graph.rows(x, text.places, width=width, elsewhere=lowest)
+  return graph.op("Mul", graph.reduce("Max", rows, 1), text.some)
+
+
+def _mean_pool(graph: Graph, x: str, text: _Text, width: int) -> str:
+  rows = graph.rows(x, text.places, width=width, elsewhere=0)
+  return graph.op("Div", graph.reduce("Sum", rows, 1), text.count)
 
 
 def _res_cnn(graph: Graph, spec: dict[str, Any], params: Params) -> str:
-  real, ones = _real(graph)
-  x = graph.embed(params["embed"]["embedding"], "tokens")
+  text, width = _text(graph), spec["num_filters"]
+  neighbours = graph.neighbours(text.places, spec["kernel_width"])
+  x = graph.embed(params["embed"]["embedding"], text.flat)
   x = graph.dense(x, params["widen"])
 
   def norm(x: str, name: str) -> str:
     return graph.layer_norm(x, params[name], epsilon=_NORM_EPSILON)
 
   for i in range(spec["num_blocks"]):
-    y = graph.convolve(norm(x, f"norm_{i}a"), params[f"conv_{i}a"], ones)
+    y = graph.convolve(norm(x, f"norm_{i}a"), params[f"conv_{i}a"], neighbours)
     y = norm(graph.op("Gelu", y, approximate="tanh"), f"norm_{i}b")
-    x = graph.op("Add", x, graph.convolve(y, params[f"conv_{i}b"], ones))
+    y = graph.convolve(y, params[f"conv_{i}b"], neighbours)
+    x = graph.op("Add", x, y)
   x = norm(x, "norm_out")
-  some, count = _counted(graph, ones)
   return graph.op(
     "Concat",
-    _max_pool(graph, x, real, some),
-    _mean_pool(graph, x, ones, count),
+    _max_pool(graph, x, text, width),
+    _mean_pool(graph, x, text, width),
     axis=-1,
   )
 
 
 def _kim_cnn(graph: Graph, spec: dict[str, Any], params: Params) -> str:
-  real, ones = _real(graph)
-  some, _ = _counted(graph, ones)
-  x = graph.embed(params["embed"]["embedding"], "tokens")
-  x = graph.op("Mul", x, ones)
+  text = _text(graph)
+  x = graph.embed(params["embed"]["embedding"], text.flat)
   pooled = []
   for width in spec["kernel_widths"]:
-    y = graph.op("Relu", graph.convolve(x, params[f"conv_{width}"], None))
-    pooled.append(_max_pool(graph, y, real, some))
+    neighbours = graph.neighbours(text.places, width)
+    y = graph.convolve(x, params[f"conv_{width}"], neighbours)
+    y = graph.op("Relu", y)
+    pooled.append(_max_pool(graph, y, text, spec["num_filters"]))
   return graph.op("Concat", *pooled, axis=-1)
 
 
 def _blend_cnn(graph: Graph, spec: dict[str, Any], params: Params) -> str:
-  _, ones = _real(graph)
-  _, count = _counted(graph, ones)
-  x = graph.embed(params["embed"]["embedding"], "tokens")
+  text = _text(graph)
+  neighbours = graph.neighbours(text.places, spec["kernel_width"])
+  x = graph.embed(params["embed"]["embedding"], text.flat)
   pooled = []
   for i in range(spec["num_layers"]):
-    x = graph.op("Relu", graph.convolve(x, params[f"conv_{i}"], ones))
-    pooled.append(_mean_pool(graph, x, ones, count))
+    x = graph.op("Relu", graph.convolve(x, params[f"conv_{i}"], neighbours))
+    pooled.append(_mean_pool(graph, x, text, spec["num_filters"]))
   x = graph.dense(graph.op("Concat", *pooled, axis=-1), params["hidden"])
   return graph.op("Relu", x)
 
 
 def _bilstm(graph: Graph, spec: dict[str, Any], params: Params) -> str:
-  _, ones = _real(graph)
-  lengths = graph.op(
-    "Squeeze", graph.reduce("Sum", ones, 1), graph.constant(np.array([1]))
-  )
+  total = _num_real(graph, graph.op("Cast", "tokens", to=_BOOL))
+  lengths = graph.op("Squeeze", total, graph.constant(np.array([1])))
   x = graph.embed(params["embed"]["embedding"], "tokens")
   last = graph.lstm(
     x,
     [params["forward"], params["backward"]],
-    graph.op("Cast", lengths, to=6),  # INT32
+    graph.op("Cast", lengths, to=_INT32),
     width=spec["state_width"],
   )
   return graph.op("Relu", graph.dense(last, params["hidden"]))
