@@ -62,7 +62,7 @@ class _Text(NamedTuple):
   flat: str  # The tokens of all rows, one after another: [B*L].
   places: str  # 1 to B*L; 0 where there is padding: int32 [B L].
   some: str  # Has a row a real token? 1 or 0: float32 [B 1].
-  count: str  # Its real tokens, or 1 where there are none: float32 [B 1].
+  number: str  # Its real tokens, or 1 where there are none: float32 [B 1].
 
 
 def _text(graph: Graph) -> _Text:
@@ -76,7 +76,7 @@ def _text(graph: Graph) -> _Text:
     flat=graph.op("Reshape", "tokens", graph.constant(np.array([-1]))),
     places=graph.op("Mul", counted, graph.op("Cast", real, to=_INT32)),
     some=graph.op("Min", total, graph.number(1)),
-    count=graph.op("Max", total, graph.number(1)),
+    number=graph.op("Max", total, graph.number(1)),
   )
 
 
@@ -93,7 +93,7 @@ def _max_pool(graph: Graph, x: str, text: _Text, width: int) -> str:
 
 def _mean_pool(graph: Graph, x: str, text: _Text, width: int) -> str:
   rows = graph.rows(x, text.places, width=width, elsewhere=0)
-  return graph.op("Div", graph.reduce("Sum", rows, 1), text.count)
+  return graph.op("Div", graph.reduce("Sum", rows, 1), text.number)
 
 
 def _res_cnn(graph: Graph, spec: dict[str, Any], params: Params) -> str:
