@@ -147,8 +147,9 @@ class Graph:
       params: "kernel" [W D O] and "bias".
       neighbours: What the method of that name gave.
     """
-    # One product of each token with its neighbours, laid side by side: a
-    # quarter faster in ONNX Runtime than Conv, which wants channels first.
+    # One product of each token with its neighbours, laid side by side: as fast
+    # in ONNX Runtime as Conv, which wants channels first, for one text, and 1.7
+    # times as fast for 32.
     width, channels, outputs = params["kernel"].shape
     columns = self.rows(x, neighbours, width=channels, elsewhere=0)
     shape = self.constant(np.array([-1, width * channels], np.int64))
