@@ -3,7 +3,9 @@
 """What all task configs share: one section per phase, every field explained.
 
 A config file calls `get_config(task)` here, changes what its task needs, and
-shrinks everything with `quick(config)` when asked for `FILE.py:quick`.
+shrinks everything with `quick(config)` when asked for `FILE.py:quick`. Above
+each field stand its unit, what it is, and (from "Change" on) when to set it;
+`docs/make_configs.py` makes docs/configs.md of that.
 """
 
 from ml_collections import config_dict
@@ -12,8 +14,10 @@ from ml_collections import config_dict
 def get_config(task: str) -> config_dict.ConfigDict:
   """The defaults for `task`, unlocked; sections are named after the phases."""
   config = config_dict.ConfigDict()
+  # [name] The data set. Change by taking another config file.
   config.task = task
-  # Everything random but the draw of rows: see data.seed.
+  # [number] Everything random but the draw of rows, which is data.seed.
+  # Change for another teacher, corpus and students from the same rows.
   config.seed = 0
   config.mesh = _mesh()
   config.data = _data()
@@ -30,64 +34,83 @@ def get_config(task: str) -> config_dict.ConfigDict:
 def _mesh() -> config_dict.ConfigDict:
   """Where things lie. No artefact depends on it but for rounding."""
   c = config_dict.ConfigDict()
-  # Devices, of all hosts, over which the rows of a batch are spread; -1: all
-  # that fsdp leaves.
+  # [devices] Of all hosts, over which the rows of a batch are spread; -1: all
+  # that fsdp leaves. Change seldom.
   c.data = -1
-  # Devices over which the parameters of teacher and generator and their
-  # optimizer's state are spread as well, for what does not fit one device.
+  # [devices] Over which parameters and optimizer of teacher and generator are
+  # spread as well. Change for models that do not fit one device.
   c.fsdp = 1
   return c
 
 
 def _data() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # DIR/TASK/train.tsv, test.tsv and perhaps validation.tsv; None: download.
+  # [folder] DIR/TASK/train.tsv, test.tsv and perhaps validation.tsv; None:
+  # download. Change to read files of your own.
   c.dir = config_dict.placeholder(str)
-  # The task "custom" reads FOLDER/train.tsv, test.tsv itself.
+  # [folder] The task "custom" reads FOLDER/train.tsv, test.tsv itself. Change
+  # by --config=configs/custom.py:FOLDER.
   c.folder = config_dict.placeholder(str)
-  # A longer line in a file is an error, most likely of its line ends.
+  # [bytes] A longer line in a file is an error, most likely of its line ends.
+  # Change for texts that are longer in truth.
   c.max_line_bytes = 100_000
-  # Where prepared data sets are kept; None: tfds in $GD_JAX_CACHE, else in
-  # ~/.cache/gd_jax.
+  # [folder] Where prepared data sets are kept; None: tfds in $GD_JAX_CACHE,
+  # else in ~/.cache/gd_jax. Change where the home is small or not writable.
   c.cache_dir = config_dict.placeholder(str)
-  # Whether the public archive may be fetched where data.dir is None.
+  # [yes or no] Whether the public archive may be fetched where data.dir is
+  # None. Change to let it.
   c.allow_download = False
-  # Labelled rows drawn per class; None: all rows.
+  # [rows] Labelled rows drawn per class; None: all rows. Change to None to use
+  # all that you have.
   c.labels_per_class = config_dict.placeholder(int)
   c.labels_per_class = 100
-  # Which rows are drawn.
+  # [number] Which rows are drawn. Change together with seed for another draw.
   c.seed = 0
-  # "test" for final tables, "validation" for choices (test is not opened).
+  # [name] "test" for final tables, "validation" for choices (test is not
+  # opened). Change to "validation" while you try settings.
   c.evaluate_on = "test"
-  # Share of the drawn rows that only selects: stopping, restarts, rates.
+  # [share] Of the drawn rows, those that only select: stopping, restarts,
+  # rates. Change to a smaller one where there are many rows.
   c.heldout_fraction = 0.2
-  # Word pieces a text is cut at for the teacher.
+  # [word pieces] Where a text is cut for the teacher. Change for longer texts:
+  # memory and time grow with it.
   c.max_tokens = 64
   return c
 
 
 def _teacher() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # "minilm", a Hugging Face folder, or a hub id (needs allow_download).
+  # [name or folder] "minilm", a Hugging Face folder, or a hub id (needs
+  # allow_download). Change for a larger BERT: its errors bound the student's.
   c.init = "minilm"
+  # [yes or no] Whether the hub may be asked. Change to let it.
   c.allow_download = False
-  # "mean" over tokens or "cls".
+  # [name] "mean" over tokens or "cls". Change to "cls" for BERTs as published.
   c.pooling = "mean"
+  # [a step, AdamW] The largest rate. Change to about 2e-5 for large BERTs.
   c.learning_rate = 1e-4
-  # Each layer below the top learns this much slower than the one above it.
+  # [factor] Of a layer's rate, for the one below. Change to 1 for equal rates.
   c.layerwise_decay = 0.9
+  # [factor] AdamW's. Change seldom.
   c.weight_decay = 0.01
+  # [share] Of activations dropped in training. Change seldom.
   c.dropout = 0.1
+  # [rows] In a step. Change with memory: see also accumulate_steps.
   c.batch_size = 16
+  # [epochs] Over the training rows. Change to fewer where there are many rows.
   c.total_epochs = 10
-  # Few rows still get this many steps.
+  # [steps] Few rows still get this many. Change to fewer for a first look.
   c.min_steps = 200
+  # [share] Of the steps, in which the rate rises. Change seldom.
   c.warmup_fraction = 0.1
+  # [number] Evaluations on held-out rows in a training; the best one is kept.
+  # Change to fewer where they take long.
   c.evals = 10
-  # Trainings from other seeds; the best on held-out rows is kept.
+  # [number] Trainings from other seeds; the best on held-out rows is kept.
+  # Change to 1 to halve the time, to more where trainings fail by chance.
   c.restarts = 2
-  # So many of the best restarts label the texts together, by their mean logits;
-  # None: the best alone.
+  # [number] So many of the best restarts label the texts together, by their
+  # mean logits; None: the best alone. Change for steadier labels.
   c.keep = config_dict.placeholder(int)
   _add_memory_fields(c)
   return c
@@ -95,34 +118,49 @@ def _teacher() -> config_dict.ConfigDict:
 
 def _add_memory_fields(c: config_dict.ConfigDict) -> None:
   """What makes large models fit, the same for teacher and generator."""
-  # A batch is gone through in so many parts, one in memory; None: at once.
+  # [parts] A batch is gone through in so many, one in memory; None: at once.
+  # Change where a step does not fit.
   c.accumulate_steps = config_dict.placeholder(int)
-  # "bfloat16": of activations; parameters are float32. None: "float32".
+  # [name] "bfloat16": of activations; parameters are float32. None: "float32".
+  # Change to "bfloat16" on GPUs and TPUs; on a CPU it is slower.
   c.dtype = config_dict.placeholder(str)
-  # Compute activations anew for the gradients instead of keeping them.
+  # [yes or no] Compute activations anew for the gradients instead of keeping
+  # them. Change where a step does not fit; it costs time.
   c.remat = False
 
 
 def _generator() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # "warm_start" (an encoder turned decoder), "pretrained" (a GPT-2 folder),
-  # "scratch" (byte-level BPE and a small GPT-2 on the user's text alone).
+  # [name] "warm_start" (an encoder turned decoder), "pretrained" (a GPT-2
+  # folder), "scratch" (byte-level BPE and a small GPT-2 on the user's text
+  # alone). Change to "pretrained" where a GPT-2 is at hand.
   c.kind = "warm_start"
+  # [name or folder] As teacher.init: a BERT for "warm_start", a GPT-2 for
+  # "pretrained"; "scratch" reads none. Change with kind.
   c.init = "minilm"
+  # [yes or no] Whether the hub may be asked. Change to let it.
   c.allow_download = False
+  # [a step, AdamW] The largest rate. Change to about 5e-5 for a GPT-2.
   c.learning_rate = 2e-4
+  # [factor] AdamW's. Change seldom.
   c.weight_decay = 0.01
+  # [share] Of activations dropped in training. Change seldom.
   c.dropout = 0.1
+  # [rows] In a step. Change with memory and length of texts.
   c.batch_size = 32
+  # [steps] At most; held-out texts stop it earlier. Change for more rows.
   c.max_steps = 400
+  # [share] Of max_steps, in which the rate rises. Change seldom.
   c.warmup_fraction = 0.1
+  # [steps] Between two looks at the held-out perplexity. Change with max_steps.
   c.eval_every_steps = 25
-  # Evaluations without a better held-out perplexity before it stops.
+  # [evaluations] Without a better held-out perplexity before it stops. Change
+  # to more where the perplexity goes up and down.
   c.patience = 3
-  # Longer training texts are cut here.
+  # [tokens] Longer training texts are cut here. Change with data.max_tokens.
   c.max_tokens = 64
-  # "prefix": it is told each text's class, and draws for each class in turn;
-  # None: it is not.
+  # [name] "prefix": it is told each text's class, and draws for each class in
+  # turn; None: it is not. Change where rare classes come up too seldom.
   c.condition = config_dict.placeholder(str)
   # Files of general text, plain or .xz, one text a line, that it reads before
   # the task's; () for none. Each file is a domain of its own in what is told.
@@ -132,9 +170,15 @@ def _generator() -> config_dict.ConfigDict:
   c.pretrain_dir = config_dict.placeholder(str)
   c.pretrain = _pretrain()
   # The shape of a generator from scratch.
-  c.scratch = config_dict.create(
-    vocab_size=4000, width=256, num_layers=4, num_heads=4
-  )
+  c.scratch = config_dict.ConfigDict()
+  # [tokens] At most, for "scratch". Change with the amount of text.
+  c.scratch.vocab_size = 4000
+  # [numbers] Of a token's vector, for "scratch". Change with vocab_size.
+  c.scratch.width = 256
+  # [layers] For "scratch". Change with the amount of text.
+  c.scratch.num_layers = 4
+  # [heads] Of attention, for "scratch"; they divide the width. Change with it.
+  c.scratch.num_heads = 4
   _add_memory_fields(c)
   return c
 
@@ -159,104 +203,141 @@ def _pretrain() -> config_dict.ConfigDict:
 
 def _corpus() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # Texts drawn, rows 0..N-1; raising it later extends the corpus.
+  # [texts] Drawn, rows 0..N-1; raising it later extends the corpus. Change to
+  # more while the student gains by them.
   c.num_texts = 12_000
-  # Rows sampled at a time on each device.
+  # [rows] Sampled at a time on each device. Change with a device's memory.
   c.slots = 128
-  # Decoding steps between two looks of the host at finished rows.
+  # [steps] Of decoding, between two looks at finished rows. Change seldom.
   c.steps_per_call = 256
-  # Rows in one file of the corpus.
+  # [rows] In one file of the corpus; hosts draw whole files. Change to fewer to
+  # lose less to a kill.
   c.shard_rows = 2048
-  # "pure", "top_k", "top_p" or "min_p".
+  # [name] "pure", "top_k", "top_p" or "min_p". Change to "pure" for more
+  # variety and more nonsense.
   c.sampler = "top_p"
-  # 0 is greedy.
+  # [factor] Divides logits; 0 is greedy. Change below 1 for tamer texts.
   c.temperature = 1.0
+  # [tokens] The likeliest that "top_k" keeps. Change with that sampler.
   c.top_k = 40
+  # [probability] The sum of what "top_p" keeps. Change with that sampler.
   c.top_p = 0.95
+  # [share] Of the likeliest one's probability, for "min_p". Change with it.
   c.min_p = 0.05
+  # [tokens] No text ends before. Change to the length of your shortest texts.
   c.min_tokens = 3
+  # [tokens] Texts are cut there. Change with generator.max_tokens.
   c.max_tokens = 64
-  # "bos", or "training": the first token by its frequency in the texts.
+  # [name] "bos", or "training": the first token by its frequency in the texts.
+  # Change to "bos" to let the generator begin.
   c.first_token = "training"
-  # Jaccard similarity from which the later of two texts is dropped.
+  # [similarity] Jaccard's, from which the later text is dropped. Change seldom.
   c.near_duplicate = 0.8
   return c
 
 
 def _soft_labels() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
+  # [rows] The teacher reads at once. Change with memory.
   c.batch_size = 128
-  # Texts made by word rules, for the arm rules_kd: so many for each generated
-  # one; None: none are made.
+  # [texts] Made by word rules, for the arm rules_kd: so many for each generated
+  # one; None: none are made. Change to 1 for that arm.
   c.rules = config_dict.placeholder(float)
   return c
 
 
 def _students() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
+  # [names] What is compared. Change to ("gd",) for the classifier alone; add
+  # "rules_kd" with soft_labels.rules.
   c.arms = ("gold", "kd", "gd_hard", "gd", "tfidf")
+  # [students] Of each arm; tables show their spread. Change to 1 for speed.
   c.num_seeds = 5
-  # Use generated rows with ids below this alone; None: all of them.
+  # [texts] Use generated rows with ids below this alone; None: all of them.
+  # Change to see what fewer texts give, without drawing anew.
   c.num_texts = config_dict.placeholder(int)
-  # "res_cnn" or "kim_cnn" (which has no num_blocks). Earlier works, whose sizes
-  # and words are their own: "blend_cnn", "bilstm".
+  # [name] "res_cnn" or "kim_cnn" (which has no num_blocks). Earlier works,
+  # whose sizes and words are their own: "blend_cnn", "bilstm". Change to
+  # compare.
   c.model = "res_cnn"
+  # [filters] Of each convolution. Change with the size you can afford.
   c.num_filters = 128
+  # [blocks] Of two convolutions each. Change with the size you can afford.
   c.num_blocks = 3
+  # [share] Of activations dropped in training. Change seldom.
   c.dropout = 0.3
-  # Most word pieces; about 2,000 of them are single characters.
+  # [word pieces] At most; about 2,000 of them are single characters. Change for
+  # tasks that rare words decide.
   c.vocab_size = 8000
+  # [numbers] Of a word's vector. Change with the size you can afford.
   c.embed_width = 96
-  # Where the table starts: "teacher" (its own, projected) or "random".
+  # [name] "teacher": its table, projected. Change to "random" to compare.
   c.embeddings = "teacher"
-  # Longer texts are cut at so many word pieces.
+  # [word pieces] Where a text is cut. Change with data.max_tokens.
   c.max_tokens = 64
+  # [steps] The same for all arms. Change for more texts.
   c.total_steps = 800
+  # [rows] In a step. Change with total_steps.
   c.batch_size = 32
-  # Each is tried for each student; the best on held-out rows is kept.
+  # [a step, AdamW] Each is tried for each student; the best on held-out rows is
+  # kept. Change to several where you have the time.
   c.learning_rates = (3e-3,)
+  # [share] Of the steps, in which the rate rises. Change seldom.
   c.warmup_fraction = 0.05
+  # [factor] AdamW's. Change seldom.
   c.weight_decay = 0.01
+  # [steps] Between two evaluations on held-out rows; the best one is kept.
+  # Change with total_steps.
   c.eval_every_steps = 100
-  # Evaluations without a better one after which a student stops; None: never.
+  # [evaluations] Without a better one after which a student stops; None: never.
+  # Change to save time.
   c.patience = config_dict.placeholder(int)
-  # Distance from the teacher: "kl" at a temperature, or "mse" of the logits.
+  # [name] Distance from the teacher: "kl" at a temperature, or "mse" of the
+  # logits. Change to compare.
   c.loss = "kl"
+  # [factor] Softens both distributions of "kl". Change between 1 and 4.
   c.temperature = 2.0
-  # Share of the hard label in the loss of labelled rows (gold: 1).
+  # [share] Of the hard label in the loss of labelled rows (gold: 1). Change to
+  # trust labels more, or the teacher.
   c.hard_weight = 0.5
-  # Least share of labelled rows in a batch, and what one counts in the loss.
+  # [share] Of labelled rows in a batch, at least; at 1 there are no generated
+  # ones. Change to more where labelled rows say it better.
   c.labelled_fraction = 0.25
+  # [factor] What a labelled row counts in the loss. Change seldom.
   c.labelled_weight = 1.0
-  # Pairs of rows are mixed by shares of Beta(mix, mix); None: they are not.
+  # [parameter] Pairs of rows are mixed by shares of Beta(mix, mix); None: they
+  # are not. Change to try MixKD's way.
   c.mix = config_dict.placeholder(float)
-  # Of generated texts, only those the teacher is so sure of; None: all.
+  # [probability] Of generated texts, only those the teacher is so sure of;
+  # None: all. Change where many texts are nonsense.
   c.min_confidence = config_dict.placeholder(float)
-  # At most so many times an equal share of them in one class of the teacher's;
-  # None: as they come.
+  # [times] At most so many times an equal share of them in one class of the
+  # teacher's; None: as they come. Change where one class swamps the others.
   c.balance = config_dict.placeholder(float)
-  # "vmap" (all in one program), "sequential" (one in each CPU core), "auto".
+  # [name] "vmap" (all in one program), "sequential", "auto". Change seldom.
   c.mode = "auto"
   return c
 
 
 def _report() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # Generated texts shown with the teacher's labels.
+  # [texts] Generated ones on the page. Change to 0 where it may show none.
   c.examples = 12
   return c
 
 
 def _export() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # Which student leaves; None: gd, or what comes nearest to it.
+  # [name] None: gd, or what comes nearest to it. Change to take another arm.
   c.arm = config_dict.placeholder(str)
-  # None: the arm's seed that did best on held-out rows.
+  # [number] None: the best seed on held-out rows. Change to take another.
   c.seed = config_dict.placeholder(int)
-  # Besides safetensors: "onnx" and "int8" (both need the extra `export`),
-  # "stablehlo", "demo" (a page; 33 MB are fetched from npm, once).
+  # [names] Besides safetensors: "onnx" and "int8" (both need the extra
+  # `export`), "stablehlo", "demo" (a page; 33 MB are fetched from npm, once).
+  # Change to what you need.
   c.formats = ("onnx", "int8", "stablehlo")
-  # The file onnxruntime-web-1.30.0.tgz for the demo; None: download it.
+  # [file] onnxruntime-web-1.30.0.tgz for the demo; None: download it. Change
+  # where there is no network.
   c.onnxruntime_web = config_dict.placeholder(str)
   return c
 
