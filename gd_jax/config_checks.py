@@ -13,7 +13,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from gd_jax.errors import UserError
-from gd_jax.phases import corpus, data, export
+from gd_jax.phases import corpus, data, export, generator
 from gd_jax.training import student_setting
 
 Test = Callable[[Any], bool]
@@ -82,7 +82,7 @@ _RULES: dict[str, dict[str, Rule]] = {
   },
   "generator": _TRAINING
   | {
-    "kind": _one_of(("warm_start", "pretrained", "scratch")),
+    "kind": _one_of(generator.KINDS),
     "condition": (lambda x: x in (None, "prefix"), "'prefix' or None"),
     "pretrain_on": (
       lambda x: (

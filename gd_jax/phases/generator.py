@@ -8,6 +8,7 @@ says later what a generated text is.
 
 import collections
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from etils import epath
@@ -182,51 +183,76 @@ def _start(
   if general:
     seed = c.pretrain.seed
     texts = [text for domain in general for text in domain.train]
-  if c.kind == "scratch":
-    tokenizer = tokenizers.train_byte_bpe(
-      texts, vocab_size=c.scratch.vocab_size
-    )
-    module = gpt2.Gpt2(
-      gpt2.Gpt2Config(
-        vocab_size=tokenizer.get_vocab_size(),
-        width=c.scratch.width,
-        num_layers=c.scratch.num_layers,
-        num_heads=c.scratch.num_heads,
-        mlp_width=4 * c.scratch.width,
-        max_length=_positions(c, tokenizer, labels),
-        dropout=c.dropout,
-      ),
-      **memory.module_fields(c, NAME),
-    )
-    params = families.init_params(module, rngs.stream(seed, NAME, "init"))
-    return module, params, tokenizer
-  if c.kind not in ("warm_start", "pretrained"):
+  if c.kind not in KINDS:
     raise UserError(
-      f"config.generator.kind is {c.kind!r}; it can be 'warm_start',"
-      " 'pretrained' or 'scratch'"
+      f"config.generator.kind is {c.kind!r}; it can be"
+      f" {' or '.join(map(repr, KINDS))}"
     )
+  return KINDS[c.kind](c, seed, texts, labels)
+
+
+def _warm_start(c, seed: int, texts: list[str], labels: list[str]):
+  """An encoder turned decoder."""
+  del seed, texts
   init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
   tokenizer = tokenizers.load(init)
-  if c.kind == "warm_start":
-    model_config, params = pretrained.load_bert(init)
-    tokenizers.require_bert(tokenizer, init, vocab_size=model_config.vocab_size)
-    params = pretrained.warm_start(params)
-    make: Any = bert.BertDecoder
-  else:
-    model_config, params = pretrained.load_gpt2(init)
-    make = gpt2.Gpt2
-  needed = _positions(c, tokenizer, labels)
-  if needed > model_config.max_length:
+  model_config, params = pretrained.load_bert(init)
+  tokenizers.require_bert(tokenizer, init, vocab_size=model_config.vocab_size)
+  module = bert.BertDecoder(
+    _fitted(c, model_config, tokenizer, labels), **memory.module_fields(c, NAME)
+  )
+  return module, pretrained.warm_start(params), tokenizer
+
+
+def _pretrained(c, seed: int, texts: list[str], labels: list[str]):
+  """A GPT-2 as it was published."""
+  del seed, texts
+  init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
+  tokenizer = tokenizers.load(init)
+  model_config, params = pretrained.load_gpt2(init)
+  module = gpt2.Gpt2(
+    _fitted(c, model_config, tokenizer, labels), **memory.module_fields(c, NAME)
+  )
+  return module, params, tokenizer
+
+
+def _scratch(c, seed: int, texts: list[str], labels: list[str]):
+  """A small GPT-2 that knows nothing but the texts."""
+  tokenizer = tokenizers.train_byte_bpe(texts, vocab_size=c.scratch.vocab_size)
+  module = gpt2.Gpt2(
+    gpt2.Gpt2Config(
+      vocab_size=tokenizer.get_vocab_size(),
+      width=c.scratch.width,
+      num_layers=c.scratch.num_layers,
+      num_heads=c.scratch.num_heads,
+      mlp_width=4 * c.scratch.width,
+      max_length=positions(c, tokenizer, labels),
+      dropout=c.dropout,
+    ),
+    **memory.module_fields(c, NAME),
+  )
+  params = families.init_params(module, rngs.stream(seed, NAME, "init"))
+  return module, params, tokenizer
+
+
+# What config.generator.kind can be: (config.generator, seed, texts to train on,
+# names of the classes it is told of) -> (module, params, tokenizer).
+KINDS: dict[str, Callable[..., Any]] = {
+  "warm_start": _warm_start,
+  "pretrained": _pretrained,
+  "scratch": _scratch,
+}
+
+
+def _fitted(c, model_config: Any, tokenizer, labels: list[str]) -> Any:
+  """The model's config with our dropout, if our texts fit its positions."""
+  if positions(c, tokenizer, labels) > model_config.max_length:
     raise UserError(
       f"config.generator.max_tokens={c.max_tokens}, pretrain.row_tokens="
       f"{c.pretrain.row_tokens}: {c.init} has {model_config.max_length}"
       " positions, two of a text's for BOS and EOS"
     )
-  module = make(
-    dataclasses.replace(model_config, dropout=c.dropout),
-    **memory.module_fields(c, NAME),
-  )
-  return module, params, tokenizer
+  return dataclasses.replace(model_config, dropout=c.dropout)
 
 
 def _prefixes(tokenizer, labels: list[str]) -> tuple[tuple[int, ...], ...]:
@@ -234,8 +260,8 @@ def _prefixes(tokenizer, labels: list[str]) -> tuple[tuple[int, ...], ...]:
   return formats.make_prefixes(tokenizer, labels, bos_id) if labels else ()
 
 
-def _positions(c, tokenizer, labels: list[str]) -> int:
-  """BOS, a prefix, the longest text, EOS; or a row of general text."""
+def positions(c, tokenizer, labels: list[str]) -> int:
+  """Of the longest row: BOS, a prefix, the text, EOS; or a row of general text."""
   prefix = max(map(len, _prefixes(tokenizer, labels)), default=0)
   packed = c.pretrain.row_tokens if c.pretrain_on else 0
   return max(c.max_tokens + 2 + prefix, packed)

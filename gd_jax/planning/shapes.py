@@ -129,8 +129,10 @@ def generator(config: config_dict.ConfigDict) -> Any:
     )
   elif c.kind == "pretrained":
     model = _gpt2_config(c.init)
-  else:
+  elif c.kind == "warm_start":
     model = _bert_config(c.init)
+  else:
+    raise UserError(f"no plan is made for generator.kind={c.kind!r}")
   model = dataclasses.replace(model, dropout=c.dropout)
   make: Any = (
     bert.BertDecoder if isinstance(model, bert.BertConfig) else gpt2.Gpt2

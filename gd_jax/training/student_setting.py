@@ -21,14 +21,14 @@ from gd_jax.training import distill, distill_loop, side_by_side, student_folder
 from gd_jax.training.arms import ARMS
 
 TFIDF = "tfidf"
-# What a model takes from config.students; its other sizes are its own.
-_MODEL_FIELDS = {
+# What a model, by its name in families.FAMILIES, takes from config.students;
+# its other sizes are its own.
+MODEL_FIELDS = {
   "res_cnn": ("embed_width", "num_filters", "num_blocks", "dropout"),
   "kim_cnn": ("embed_width", "num_filters", "dropout"),
   "blend_cnn": (),
   "bilstm": ("dropout",),
 }
-_WITHOUT_CONVOLUTIONS = ("bilstm",)
 # Fields that can't change what one student becomes.
 _NOT_OF_ONE_STUDENT = frozenset({"arms", "num_seeds", "num_texts", "mode"})
 
@@ -99,7 +99,8 @@ class Setting:
   def program(self, *, alone: bool) -> distill.Program:
     """What trains them: one at a time, or side by side."""
     c, spec = self.config, self.spec
-    if c.model not in _WITHOUT_CONVOLUTIONS:
+    # Of models without convolutions the spec has no such field.
+    if "conv" in families.spec_of(families.build(spec)):
       spec["conv"] = "lax" if alone else "im2col"
     return distill.Program(
       families.build(spec),
@@ -155,7 +156,7 @@ class Setting:
 
 def model_fields(c: Any, model: str) -> dict[str, Any]:
   """The sizes that `model` takes from config.students."""
-  return {field: c[field] for field in _MODEL_FIELDS[model]}
+  return {field: c[field] for field in MODEL_FIELDS[model]}
 
 
 def words(c: Any) -> tuple[int | None, int, str]:
@@ -175,7 +176,7 @@ def words(c: Any) -> tuple[int | None, int, str]:
 def check(c: Any) -> None:
   """Refuses fields that have a value no student can be trained with."""
   choices = {
-    "model": sorted(_MODEL_FIELDS),
+    "model": sorted(MODEL_FIELDS),
     "loss": distill.LOSSES,
     "mode": side_by_side.MODES,
     "embeddings": ("teacher", "random"),
