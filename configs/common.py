@@ -34,8 +34,7 @@ def get_config(task: str) -> config_dict.ConfigDict:
 def _mesh() -> config_dict.ConfigDict:
   """Where things lie. No artefact depends on it but for rounding."""
   c = config_dict.ConfigDict()
-  # [devices] Of all hosts, over which the rows of a batch are spread; -1: all
-  # that fsdp leaves. Change seldom.
+  # [devices] Over which a batch is spread; -1: all left. Change seldom.
   c.data = -1
   # [devices] Over which parameters and optimizer of teacher and generator are
   # spread as well. Change for models that do not fit one device.
@@ -48,40 +47,35 @@ def _data() -> config_dict.ConfigDict:
   # [folder] DIR/TASK/train.tsv, test.tsv and perhaps validation.tsv; None:
   # download. Change to read files of your own.
   c.dir = config_dict.placeholder(str)
-  # [folder] The task "custom" reads FOLDER/train.tsv, test.tsv itself. Change
-  # by --config=configs/custom.py:FOLDER.
+  # [folder] Of the task "custom". Change by --config=configs/custom.py:FOLDER.
   c.folder = config_dict.placeholder(str)
-  # [bytes] A longer line in a file is an error, most likely of its line ends.
-  # Change for texts that are longer in truth.
+  # [bytes] A longer line is an error. Change for texts so long in truth.
   c.max_line_bytes = 100_000
   # [folder] Where prepared data sets are kept; None: tfds in $GD_JAX_CACHE,
   # else in ~/.cache/gd_jax. Change where the home is small or not writable.
   c.cache_dir = config_dict.placeholder(str)
-  # [yes or no] Whether the public archive may be fetched where data.dir is
-  # None. Change to let it.
+  # [yes or no] Whether the public archive may be fetched. Change to let it.
   c.allow_download = False
   # [rows] Labelled rows drawn per class; None: all rows. Change to None to use
   # all that you have.
   c.labels_per_class = config_dict.placeholder(int)
   c.labels_per_class = 100
-  # [number] Which rows are drawn. Change together with seed for another draw.
+  # [number] Which rows are drawn. Change with seed for another draw.
   c.seed = 0
   # [name] "test" for final tables, "validation" for choices (test is not
   # opened). Change to "validation" while you try settings.
   c.evaluate_on = "test"
-  # [share] Of the drawn rows, those that only select: stopping, restarts,
-  # rates. Change to a smaller one where there are many rows.
+  # [share] Of the drawn rows, those that only select. Change for many rows.
   c.heldout_fraction = 0.2
-  # [word pieces] Where a text is cut for the teacher. Change for longer texts:
-  # memory and time grow with it.
+  # [word pieces] Where a text is cut for the teacher. Change for longer texts.
   c.max_tokens = 64
   return c
 
 
 def _teacher() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # [name or folder] "minilm", a Hugging Face folder, or a hub id (needs
-  # allow_download). Change for a larger BERT: its errors bound the student's.
+  # [name or folder] "minilm", a folder, or a hub id. Change for a larger BERT:
+  # its errors bound the student's.
   c.init = "minilm"
   # [yes or no] Whether the hub may be asked. Change to let it.
   c.allow_download = False
@@ -103,14 +97,13 @@ def _teacher() -> config_dict.ConfigDict:
   c.min_steps = 200
   # [share] Of the steps, in which the rate rises. Change seldom.
   c.warmup_fraction = 0.1
-  # [number] Evaluations on held-out rows in a training; the best one is kept.
-  # Change to fewer where they take long.
+  # [number] Looks at held-out rows; the best is kept. Change seldom.
   c.evals = 10
-  # [number] Trainings from other seeds; the best on held-out rows is kept.
-  # Change to 1 to halve the time, to more where trainings fail by chance.
+  # [number] Trainings; the best on held-out rows is kept. Change to 1 to halve
+  # the time.
   c.restarts = 2
-  # [number] So many of the best restarts label the texts together, by their
-  # mean logits; None: the best alone. Change for steadier labels.
+  # [number] Of best restarts that label together, by mean logits; None: the
+  # best alone. Change for steadier labels.
   c.keep = config_dict.placeholder(int)
   _add_memory_fields(c)
   return c
@@ -124,8 +117,7 @@ def _add_memory_fields(c: config_dict.ConfigDict) -> None:
   # [name] "bfloat16": of activations; parameters are float32. None: "float32".
   # Change to "bfloat16" on GPUs and TPUs; on a CPU it is slower.
   c.dtype = config_dict.placeholder(str)
-  # [yes or no] Compute activations anew for the gradients instead of keeping
-  # them. Change where a step does not fit; it costs time.
+  # [yes or no] Compute activations anew. Change where a step does not fit.
   c.remat = False
 
 
@@ -135,8 +127,8 @@ def _generator() -> config_dict.ConfigDict:
   # folder), "scratch" (byte-level BPE and a small GPT-2 on the user's text
   # alone). Change to "pretrained" where a GPT-2 is at hand.
   c.kind = "warm_start"
-  # [name or folder] As teacher.init: a BERT for "warm_start", a GPT-2 for
-  # "pretrained"; "scratch" reads none. Change with kind.
+  # [name or folder] As teacher.init; a GPT-2 for "pretrained". Change with
+  # kind.
   c.init = "minilm"
   # [yes or no] Whether the hub may be asked. Change to let it.
   c.allow_download = False
@@ -152,24 +144,22 @@ def _generator() -> config_dict.ConfigDict:
   c.max_steps = 400
   # [share] Of max_steps, in which the rate rises. Change seldom.
   c.warmup_fraction = 0.1
-  # [steps] Between two looks at the held-out perplexity. Change with max_steps.
+  # [steps] Between two evaluations. Change with max_steps.
   c.eval_every_steps = 25
-  # [evaluations] Without a better held-out perplexity before it stops. Change
-  # to more where the perplexity goes up and down.
+  # [evaluations] Without a better one before it stops. Change seldom.
   c.patience = 3
   # [tokens] Longer training texts are cut here. Change with data.max_tokens.
   c.max_tokens = 64
   # [name] "prefix": it is told each text's class, and draws for each class in
   # turn; None: it is not. Change where rare classes come up too seldom.
   c.condition = config_dict.placeholder(str)
-  # Files of general text, plain or .xz, one text a line, that it reads before
-  # the task's; () for none. Each file is a domain of its own in what is told.
+  # [files] Of general text, plain or .xz, one text a line, read before the
+  # task's; () for none. Change where the generator knows too little.
   c.pretrain_on = ()
-  # Where such models are kept, for every run of the same files and settings;
-  # None: general_generators in $GD_JAX_CACHE, else in ~/.cache/gd_jax.
+  # [folder] Where such models are kept for other runs; None: general_generators
+  # in $GD_JAX_CACHE, else in ~/.cache/gd_jax. Change where the home is small.
   c.pretrain_dir = config_dict.placeholder(str)
   c.pretrain = _pretrain()
-  # The shape of a generator from scratch.
   c.scratch = config_dict.ConfigDict()
   # [tokens] At most, for "scratch". Change with the amount of text.
   c.scratch.vocab_size = 4000
@@ -186,35 +176,39 @@ def _generator() -> config_dict.ConfigDict:
 def _pretrain() -> config_dict.ConfigDict:
   """The reading of general text; read where `pretrain_on` names files."""
   c = config_dict.ConfigDict()
-  # Of weights and order; not config.seed, for all draws share the model.
+  # [number] Of weights and order; not seed, for all draws share the model.
+  # Change seldom.
   c.seed = 0
+  # [steps] At most. Change with the amount of text.
   c.max_steps = 2000
+  # [rows] In a step. Change with memory.
   c.batch_size = 32
-  # Texts are laid end to end and cut into rows of so many tokens.
+  # [tokens] Of a row: texts are laid end to end and cut. Change seldom.
   c.row_tokens = 128
+  # [a step, AdamW] The largest rate. Change with kind.
   c.learning_rate = 5e-4
+  # [factor] AdamW's. Change seldom.
   c.weight_decay = 0.01
+  # [share] Of the steps, in which the rate rises. Change seldom.
   c.warmup_fraction = 0.05
+  # [steps] Between two evaluations. Change with max_steps.
   c.eval_every_steps = 100
-  # Evaluations without a better held-out perplexity before it stops.
+  # [evaluations] Without a better one before it stops. Change seldom.
   c.patience = 5
   return c
 
 
 def _corpus() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # [texts] Drawn, rows 0..N-1; raising it later extends the corpus. Change to
-  # more while the student gains by them.
+  # [texts] Drawn; raising it extends the corpus. Change to more while gd gains.
   c.num_texts = 12_000
   # [rows] Sampled at a time on each device. Change with a device's memory.
   c.slots = 128
   # [steps] Of decoding, between two looks at finished rows. Change seldom.
   c.steps_per_call = 256
-  # [rows] In one file of the corpus; hosts draw whole files. Change to fewer to
-  # lose less to a kill.
+  # [rows] In one file. Change to fewer to lose less to a kill.
   c.shard_rows = 2048
-  # [name] "pure", "top_k", "top_p" or "min_p". Change to "pure" for more
-  # variety and more nonsense.
+  # [name] "pure", "top_k", "top_p" or "min_p". Change for other variety.
   c.sampler = "top_p"
   # [factor] Divides logits; 0 is greedy. Change below 1 for tamer texts.
   c.temperature = 1.0
@@ -228,8 +222,7 @@ def _corpus() -> config_dict.ConfigDict:
   c.min_tokens = 3
   # [tokens] Texts are cut there. Change with generator.max_tokens.
   c.max_tokens = 64
-  # [name] "bos", or "training": the first token by its frequency in the texts.
-  # Change to "bos" to let the generator begin.
+  # [name] "training": as often as in the texts, or "bos". Change seldom.
   c.first_token = "training"
   # [similarity] Jaccard's, from which the later text is dropped. Change seldom.
   c.near_duplicate = 0.8
@@ -240,25 +233,22 @@ def _soft_labels() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
   # [rows] The teacher reads at once. Change with memory.
   c.batch_size = 128
-  # [texts] Made by word rules, for the arm rules_kd: so many for each generated
-  # one; None: none are made. Change to 1 for that arm.
+  # [texts] By word rules, for each generated one; None: none. Change to 1 for
+  # the arm rules_kd.
   c.rules = config_dict.placeholder(float)
   return c
 
 
 def _students() -> config_dict.ConfigDict:
   c = config_dict.ConfigDict()
-  # [names] What is compared. Change to ("gd",) for the classifier alone; add
-  # "rules_kd" with soft_labels.rules.
+  # [names] What is compared. Change to ("gd",) for the classifier alone.
   c.arms = ("gold", "kd", "gd_hard", "gd", "tfidf")
   # [students] Of each arm; tables show their spread. Change to 1 for speed.
   c.num_seeds = 5
-  # [texts] Use generated rows with ids below this alone; None: all of them.
-  # Change to see what fewer texts give, without drawing anew.
+  # [texts] With ids below this alone; None: all. Change to compare amounts.
   c.num_texts = config_dict.placeholder(int)
-  # [name] "res_cnn" or "kim_cnn" (which has no num_blocks). Earlier works,
-  # whose sizes and words are their own: "blend_cnn", "bilstm". Change to
-  # compare.
+  # [name] "res_cnn", "kim_cnn" (no num_blocks), or of earlier works, with sizes
+  # and words of their own, "blend_cnn", "bilstm". Change to compare.
   c.model = "res_cnn"
   # [filters] Of each convolution. Change with the size you can afford.
   c.num_filters = 128
@@ -266,8 +256,8 @@ def _students() -> config_dict.ConfigDict:
   c.num_blocks = 3
   # [share] Of activations dropped in training. Change seldom.
   c.dropout = 0.3
-  # [word pieces] At most; about 2,000 of them are single characters. Change for
-  # tasks that rare words decide.
+  # [word pieces] At most; about 2,000 are single characters. Change for tasks
+  # that rare words decide.
   c.vocab_size = 8000
   # [numbers] Of a word's vector. Change with the size you can afford.
   c.embed_width = 96
@@ -279,37 +269,29 @@ def _students() -> config_dict.ConfigDict:
   c.total_steps = 800
   # [rows] In a step. Change with total_steps.
   c.batch_size = 32
-  # [a step, AdamW] Each is tried for each student; the best on held-out rows is
-  # kept. Change to several where you have the time.
+  # [a step, AdamW] The best one is kept. Change to several to search.
   c.learning_rates = (3e-3,)
   # [share] Of the steps, in which the rate rises. Change seldom.
   c.warmup_fraction = 0.05
   # [factor] AdamW's. Change seldom.
   c.weight_decay = 0.01
-  # [steps] Between two evaluations on held-out rows; the best one is kept.
-  # Change with total_steps.
+  # [steps] Between two evaluations. Change with total_steps.
   c.eval_every_steps = 100
-  # [evaluations] Without a better one after which a student stops; None: never.
-  # Change to save time.
+  # [evaluations] Without a better one; None: no stop. Change to save time.
   c.patience = config_dict.placeholder(int)
-  # [name] Distance from the teacher: "kl" at a temperature, or "mse" of the
-  # logits. Change to compare.
+  # [name] "kl" at a temperature, or "mse" of logits. Change to compare.
   c.loss = "kl"
   # [factor] Softens both distributions of "kl". Change between 1 and 4.
   c.temperature = 2.0
-  # [share] Of the hard label in the loss of labelled rows (gold: 1). Change to
-  # trust labels more, or the teacher.
+  # [share] Of labels in the loss of labelled rows (gold: 1). Change seldom.
   c.hard_weight = 0.5
-  # [share] Of labelled rows in a batch, at least; at 1 there are no generated
-  # ones. Change to more where labelled rows say it better.
+  # [share] Of a batch, labelled, at least. Change where labels say it better.
   c.labelled_fraction = 0.25
   # [factor] What a labelled row counts in the loss. Change seldom.
   c.labelled_weight = 1.0
-  # [parameter] Pairs of rows are mixed by shares of Beta(mix, mix); None: they
-  # are not. Change to try MixKD's way.
+  # [parameter] Pairs are mixed by Beta(mix, mix); None: no. Change to try it.
   c.mix = config_dict.placeholder(float)
-  # [probability] Of generated texts, only those the teacher is so sure of;
-  # None: all. Change where many texts are nonsense.
+  # [probability] Least, of generated texts; None: 0. Change against nonsense.
   c.min_confidence = config_dict.placeholder(float)
   # [times] At most so many times an equal share of them in one class of the
   # teacher's; None: as they come. Change where one class swamps the others.
@@ -336,8 +318,7 @@ def _export() -> config_dict.ConfigDict:
   # `export`), "stablehlo", "demo" (a page; 33 MB are fetched from npm, once).
   # Change to what you need.
   c.formats = ("onnx", "int8", "stablehlo")
-  # [file] onnxruntime-web-1.30.0.tgz for the demo; None: download it. Change
-  # where there is no network.
+  # [file] For the demo; None: download it. Change where there is no network.
   c.onnxruntime_web = config_dict.placeholder(str)
   return c
 

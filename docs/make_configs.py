@@ -31,7 +31,10 @@ _COLUMNS = (
   "| field | default | unit | what | when |\n| --- | --- | --- | --- | --- |"
 )
 # Helpers whose fields are in more than one section.
-_SHARED = {"add_memory_fields": ("teacher", "generator")}
+_SHARED = {
+  "add_memory_fields": ("teacher", "generator"),
+  "pretrain": ("generator.pretrain",),
+}
 
 
 class Field(NamedTuple):

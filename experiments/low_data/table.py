@@ -10,6 +10,7 @@ The results of the workdirs named are taken into results/ first.
 import json
 import pathlib
 import sys
+from typing import Any
 
 HERE = pathlib.Path(__file__).parent
 TASKS = ("trec", "sst2", "ag_news", "dbpedia")
@@ -39,13 +40,21 @@ def row(task: str) -> list[str]:
     f"{result['num_synthetic']:,}",
   ]
   for arm in ARMS:
-    accuracy = result["arms"][arm]["accuracy"]
-    cell = f"{100 * accuracy['mean']:.1f}"
-    if accuracy["std"] is not None:
-      seeds = len(accuracy["per_seed"])
-      cell += f" ± {100 * accuracy['std']:.1f} ({seeds} seeds)"
+    cell = accuracy(result, arm)
+    if result["arms"][arm]["accuracy"]["std"] is not None:
+      seeds = len(result["arms"][arm]["accuracy"]["per_seed"])
+      cell += f" ({seeds} seeds)"
     cells.append(cell)
   return cells
+
+
+def accuracy(result: dict[str, Any], arm: str) -> str:
+  """The mean in per cent and, of several seeds, their standard deviation."""
+  found = result["arms"][arm]["accuracy"]
+  cell = f"{100 * found['mean']:.1f}"
+  if found["std"] is not None:
+    cell += f" ± {100 * found['std']:.1f}"
+  return cell
 
 
 def table() -> str:

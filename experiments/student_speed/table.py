@@ -66,27 +66,28 @@ def _rows(found: dict) -> list[str]:
 
 
 def _times_as_fast(found: dict, shape: str) -> str:
-  """How many times as fast the best student is as a shape's best program."""
-  speedups = {
-    (student, other): values
-    for student, one in found["batch 1"].items()
-    for other, values in one["speedup_over"].items()
-    if other.startswith(shape)
-  }
-  students = dict.fromkeys(student for student, _ in speedups)
-  said = []
-  for student in students:
-    other, least = min(
-      ((o, v) for (s, o), v in speedups.items() if s == student),
-      key=lambda pair: pair[1]["median"],
-    )
-    said.append(
-      f"{student} {least['median']:.0f} ({least['min']:.0f} to "
-      f"{least['max']:.0f}, against {other})"
-    )
+  """How many times as fast each student is as a shape's best program."""
+  said = [
+    f"{student} {times['median']:.0f} ({times['min']:.0f} to "
+    f"{times['max']:.0f}, against {other})"
+    for student, (other, times) in slowest(found, shape).items()
+  ]
   return f"One text a call, times as fast as {shape} at its fastest: " + (
     "; ".join(said) + "."
   )
+
+
+def slowest(found: dict, shape: str) -> dict[str, tuple[str, dict]]:
+  """{student: (a shape's best program, how many times as fast it is)}."""
+  least: dict[str, tuple[str, dict]] = {}
+  for student, one in found["batch 1"].items():
+    for other, times in one["speedup_over"].items():
+      best = least.get(student)
+      if other.startswith(shape) and (
+        best is None or times["median"] < best[1]["median"]
+      ):
+        least[student] = other, times
+  return least
 
 
 def _spread(values: dict) -> str:

@@ -261,7 +261,7 @@ def _prefixes(tokenizer, labels: list[str]) -> tuple[tuple[int, ...], ...]:
 
 
 def positions(c, tokenizer, labels: list[str]) -> int:
-  """Of the longest row: BOS, a prefix, the text, EOS; or a row of general text."""
+  """Of the longest row: BOS, prefix, text and EOS; or one of general text."""
   prefix = max(map(len, _prefixes(tokenizer, labels)), default=0)
   packed = c.pretrain.row_tokens if c.pretrain_on else 0
   return max(c.max_tokens + 2 + prefix, packed)

@@ -1,0 +1,182 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Fills the two tables of the front README.md from experiments/*/results.
+
+Run: python -m experiments.front_page
+
+What was not run says so. The commit is that of the results.
+"""
+
+import json
+import pathlib
+import subprocess
+from typing import Any
+
+from experiments.low_data import table as low_data
+from experiments.paper import collect, intervals, readme
+from experiments.student_speed import table as student_speed
+
+HERE = pathlib.Path(__file__).parent
+README = HERE.parent / "README.md"
+TASKS = ("trec", "sst2", "ag_news", "dbpedia")
+ARMS = ("teacher", "tfidf", "gold", "kd", "gd")
+NOT_RUN = readme.NOT_RUN
+COMMIT = "commit"
+
+
+def main() -> None:
+  """Fills the tables."""
+  readme.fill(README, "results", results(HERE))
+  readme.fill(README, "speed", speed(HERE))
+
+
+def results(experiments: pathlib.Path) -> list[list[str]]:
+  """A row for each task: of several draws if they were run, else of one."""
+  head = ["task", "labelled", *ARMS, "spread over", "hardware", COMMIT]
+  return [head, *(_result(experiments, task) for task in TASKS)]
+
+
+def _result(experiments: pathlib.Path, task: str) -> list[str]:
+  draws = experiments / "paper" / "results" / "tier1" / task
+  if runs := [run for run in collect.load(draws) if not run["change"]]:
+    return _of_draws(task, draws, runs)
+  file = experiments / "low_data" / "results" / f"{task}.json"
+  if not file.exists():
+    return [task, NOT_RUN, *[NOT_RUN] * len(ARMS), "", "", ""]
+  found = json.loads(file.read_text())
+  seeds = len(found["arms"]["gd"]["accuracy"]["per_seed"])
+  return [
+    task,
+    f"{found['num_labelled']:,}",
+    *(low_data.accuracy(found, arm) for arm in ARMS),
+    f"1 draw, {seeds} seeds",
+    found["platform"],
+    _commit(file),
+  ]
+
+
+def _of_draws(
+  task: str, out: pathlib.Path, runs: list[dict[str, Any]]
+) -> list[str]:
+  scores = intervals.load(out)
+  seeds = max(run["seeds"].get("gd", 0) for run in runs)
+  labelled = sorted({run["num_labelled"] for run in runs})
+  return [
+    task,
+    " to ".join(f"{n:,}" for n in (labelled[0], labelled[-1])[: len(labelled)]),
+    *(
+      intervals.spread(scores[arm]) if arm in scores else NOT_RUN
+      for arm in ARMS
+    ),
+    f"{len({run['draw'] for run in runs})} draws of {seeds} seeds",
+    ", ".join(sorted({run["platform"] for run in runs})),
+    _commit(out.with_suffix(".json")),
+  ]
+
+
+def speed(experiments: pathlib.Path) -> list[list[str]]:
+  """A row for each program beside ours; more than 1 is faster than it."""
+  lines = [["what", "beside", "times as fast", "least to most", "on", COMMIT]]
+  of = {
+    name: sorted((experiments / name / "results").glob("*.json"))
+    for name in (
+      "generation_throughput",
+      "distillation_throughput",
+      "student_speed",
+    )
+  }
+  for file in of["generation_throughput"]:
+    lines += _generation(file)
+  for file in of["distillation_throughput"]:
+    lines += _training(file)
+  for file in of["student_speed"]:
+    lines += _answering(file)
+  for name, files in of.items():
+    if not files:
+      lines.append([name.replace("_", " "), NOT_RUN, "", "", "", ""])
+  return lines
+
+
+def _generation(file: pathlib.Path) -> list[list[str]]:
+  found = json.loads(file.read_text())
+  if "useful" not in found:
+    return []
+  device = found["device"]
+  return [
+    [
+      f"texts drawn, {file.stem}, lengths as they come",
+      {"hf": "Hugging Face", "ctranslate2": "CTranslate2"}[program],
+      *_spread(row["gd_jax_over_it"]),
+      device.get("cpu", device["kind"]),
+      _commit(file),
+    ]
+    for program, row in found["useful"].items()
+    if program in ("hf", "ctranslate2")
+  ]
+
+
+_TRAINED = {
+  "torch": "a step of the student",
+  "torch_teacher": "a step of MiniLM",
+  "torch_generator": "a step of GPT-2",
+}
+
+
+def _training(file: pathlib.Path) -> list[list[str]]:
+  found = json.loads(file.read_text())
+  machine, lines = found["machine"], []
+  for name, words in _TRAINED.items():
+    cells = [NOT_RUN, ""]
+    if name in found["ratio"]:
+      # The file has our time over PyTorch's.
+      cells = _spread(
+        {
+          "median": 1 / found["ratio"][name],
+          "min": 1 / found["max"][name],
+          "max": 1 / found["min"][name],
+        }
+      )
+    where = machine.get("cpu", machine["kind"])
+    lines.append([words, "PyTorch, eager", *cells, where, _commit(file)])
+  return lines
+
+
+def _answering(file: pathlib.Path) -> list[list[str]]:
+  found = json.loads(file.read_text())
+  lines = []
+  for shape in ("MiniLM", "BERT-base"):
+    values = student_speed.slowest(found, shape).get("student onnx")
+    cells = _spread(values[1]) if values else [NOT_RUN, ""]
+    lines.append(
+      [
+        "an answer of the exported student, one text a call",
+        f"{values[0] if values else shape}",
+        *cells,
+        f"one {found['machine']['cpu']} core",
+        _commit(file),
+      ]
+    )
+  return lines
+
+
+def _spread(values: dict[str, float]) -> list[str]:
+  """Median, and least to most, of a ratio."""
+  median, low, high = (values[name] for name in ("median", "min", "max"))
+  form = ".0f" if median >= 10 else ".2f"
+  return [f"{median:{form}}", f"{low:{form}} to {high:{form}}"]
+
+
+def _commit(file: pathlib.Path) -> str:
+  """The last commit of a file, or that it has none."""
+  done = subprocess.run(
+    ["git", "log", "-1", "--format=%h", "--", file.name],
+    cwd=file.parent,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  return done.stdout.strip() or "none yet"
+
+
+if __name__ == "__main__":
+  main()
