@@ -1,69 +1,73 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of Markdown, and a place where a reader would try them."""
+"""A clone in which a reader would try what the pages say."""
 
 import os
 import pathlib
-import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks_of(page, language=None):
-  """(language, text) of each fenced block of a page, in order."""
-  found = _FENCE.findall((ROOT / page).read_text("utf-8"))
-  return [block for block in found if language in (None, block[0])]
+class Reader:
+  """Runs commands as a reader with a clone does; the models are tiny.
 
-
-@pytest.fixture
-def read_blocks():
-  return blocks_of
-
-
-@pytest.fixture
-def reader(tmp_path, tiny_bert):
-  """Runs a command as a reader with a clone does; the models are tiny.
-
-  `clone` holds what a reader sees; the cache is theirs, and empty.
+  Attributes:
+    clone: What a reader sees, with the embedded texts in FOLDER and rows/TASK.
   """
-  clone = tmp_path / "clone"
-  clone.mkdir()
-  for name in ("gd_jax", "experiments", "Makefile", "setup.py", "README.md"):
-    (clone / name).symlink_to(ROOT / name)
-  (clone / "configs").mkdir()
-  for path in (ROOT / "configs").iterdir():
-    (clone / "configs" / path.name).symlink_to(path)
-  environment = {
-    **os.environ,
-    "GD_JAX_CACHE": str(tmp_path / "cache"),
-    "HF_HUB_OFFLINE": "1",
-    "PYTHONPATH": str(clone),
-  }
 
-  def run(*command, tiny=True, cwd=clone):
-    command = [*map(str, command)]
-    if tiny and any(word.startswith("--config=") for word in command):
-      command += [
-        f"--config.teacher.init={tiny_bert}",
-        f"--config.generator.init={tiny_bert}",
-        "--config.students.embed_width=16",
-      ]
-    return subprocess.run(
+  def __init__(self, folder: pathlib.Path, tiny_bert: pathlib.Path):
+    self.clone = folder / "clone"
+    (self.clone / "configs").mkdir(parents=True)
+    for name in ("gd_jax", "experiments", "Makefile", "setup.py", "README.md"):
+      (self.clone / name).symlink_to(ROOT / name)
+    for path in (ROOT / "configs").iterdir():
+      (self.clone / "configs" / path.name).symlink_to(path)
+    self._tiny = [
+      f"--config.teacher.init={tiny_bert}",
+      f"--config.generator.init={tiny_bert}",
+      "--config.students.embed_width=16",
+      # It has 64 positions.
+      "--config.data.max_tokens=32",
+      "--config.generator.max_tokens=32",
+      "--config.generator.pretrain.row_tokens=32",
+    ]
+    self._environment = {
+      **os.environ,
+      "GD_JAX_CACHE": str(folder / "cache"),
+      "HF_HUB_OFFLINE": "1",
+      "PYTHONPATH": str(self.clone),
+    }
+
+  def add_rows(self, *names: str) -> None:
+    """The embedded texts, in folders of the clone."""
+    texts = ROOT / "gd_jax" / "data" / "quickstart"
+    for name in names:
+      shutil.copytree(texts, self.clone / name, dirs_exist_ok=True)
+
+  def gd_jax(self, *flags: str) -> None:
+    """The command line with tiny models; fails where it fails."""
+    self.run(sys.executable, "-m", "gd_jax.main", *flags, *self._tiny)
+
+  def run(self, *command: str) -> str:
+    """What a command prints; fails where it fails."""
+    done = subprocess.run(
       command,
-      cwd=cwd,
-      env=environment,
+      cwd=self.clone,
+      env=self._environment,
       capture_output=True,
       text=True,
-      timeout=500,
+      timeout=550,
       check=False,
     )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
 
-  run.clone = clone
-  run.environment = environment
-  run.gd_jax = (sys.executable, "-m", "gd_jax.main")
-  return run
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory, tiny_bert):
+  return Reader(tmp_path_factory.mktemp("reader"), tiny_bert)
