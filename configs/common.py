@@ -65,6 +65,9 @@ def _data() -> config_dict.ConfigDict:
   # [name] "test" for final tables, "validation" for choices (test is not
   # opened). Change to "validation" while you try settings.
   c.evaluate_on = "test"
+  # [name] "train": the training rows that are not drawn are read without their
+  # labels; None: they are not. Change for the arm real_kd.
+  c.unlabelled = config_dict.placeholder(str)
   # [share] Of the drawn rows, those that only select. Change for many rows.
   c.heldout_fraction = 0.2
   # [word pieces] Where a text is cut for the teacher. Change for longer texts.
@@ -236,6 +239,9 @@ def _soft_labels() -> config_dict.ConfigDict:
   # [texts] By word rules, for each generated one; None: none. Change to 1 for
   # the arm rules_kd.
   c.rules = config_dict.placeholder(float)
+  # [texts] Of data.unlabelled; None: as many as are generated. Change to read
+  # more of them.
+  c.real_texts = config_dict.placeholder(int)
   return c
 
 
@@ -247,6 +253,9 @@ def _students() -> config_dict.ConfigDict:
   c.num_seeds = 5
   # [texts] With ids below this alone; None: all. Change to compare amounts.
   c.num_texts = config_dict.placeholder(int)
+  # [share] Of num_texts, chosen by how far first students are from the teacher;
+  # None: as they come. Change for a second round of texts.
+  c.second_round = config_dict.placeholder(float)
   # [name] "res_cnn", "kim_cnn" (no num_blocks), or of earlier works, with sizes
   # and words of their own, "blend_cnn", "bilstm". Change to compare.
   c.model = "res_cnn"

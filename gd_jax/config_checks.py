@@ -14,7 +14,7 @@ from ml_collections import config_dict
 
 from gd_jax.errors import UserError
 from gd_jax.phases import corpus, data, export, generator
-from gd_jax.training import student_setting
+from gd_jax.training import arms, student_setting
 
 Test = Callable[[Any], bool]
 # A test, and what it wants in words.
@@ -107,7 +107,11 @@ _RULES: dict[str, dict[str, Rule]] = {
     "eval_every_steps": _ONE,
     "patience": _ONE,
   },
-  "soft_labels": {"batch_size": _ONE, "rules": _or_none(_POSITIVE)},
+  "soft_labels": {
+    "batch_size": _ONE,
+    "rules": _or_none(_POSITIVE),
+    "real_texts": _or_none(_FROM_0),
+  },
   "students": {
     "num_texts": _or_none(_FROM_0),
     "num_filters": _ONE,
@@ -165,6 +169,7 @@ def check(config: config_dict.ConfigDict) -> None:
   if "students" in config:
     student_setting.check(config.students)
     _check_export(config)
+    _check_real(config)
   if "teacher" in config:
     _check_kept(config.teacher)
 
@@ -174,6 +179,15 @@ def _check_export(config: config_dict.ConfigDict) -> None:
     raise UserError(
       f"config.export.arm is {config.export.arm!r}; it can be one of"
       f" config.students.arms, {', '.join(config.students.arms)}, or None"
+    )
+
+
+def _check_real(config: config_dict.ConfigDict) -> None:
+  wanted = "real" in arms.kinds(config.students.arms)
+  if wanted and "data" in config and config.data.unlabelled is None:
+    raise UserError(
+      "the arm real_kd needs real texts without labels: give"
+      " --config.data.unlabelled=train for the training rows that are not drawn"
     )
 
 

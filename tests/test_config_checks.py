@@ -56,6 +56,8 @@ def test_the_configs_that_are_shipped_are_good(config):
     ("corpus.temperature", float("nan")),
     ("soft_labels.batch_size", 0),
     ("soft_labels.rules", 0.0),
+    ("soft_labels.real_texts", -1),
+    ("data.unlabelled", "test"),
     ("students.arms", ()),
     ("students.arms", ("gd", "kdd")),
     ("students.learning_rates", (1e-3, 1e-3)),
@@ -80,3 +82,13 @@ def test_bad_values_are_said_before_any_phase(field, value):
   config[section][name] = value
   with pytest.raises(UserError, match=rf"config\.{section}\.{name}\b"):
     config_checks.check(config)
+
+
+# Dies if: an hour of other phases goes before the arm has nothing to read.
+def test_the_ceiling_needs_real_texts():
+  config = common.get_config("trec")
+  config.students.arms = ("kd", "real_kd", "gd")
+  with pytest.raises(UserError, match=r"data\.unlabelled=train"):
+    config_checks.check(config)
+  config.data.unlabelled = "train"
+  config_checks.check(config)

@@ -32,8 +32,9 @@ _NEUTRAL = {
   *("students.arms", "students.num_seeds", "students.mode"),
   *("corpus.slots", "corpus.shard_rows"),
 }
+_PRETRAINED = "generator.pretrain_on"
 _FACTS = (
-  *("task", "evaluate_on", "num_labelled", "num_synthetic"),
+  *("task", "evaluate_on", "num_labelled"),
   *("platform", "versions"),
 )
 
@@ -66,11 +67,13 @@ class Sweep:
       UserError: The run is no point of this sweep.
     """
     for point, made in self._points:
+      decides = {_PRETRAINED: made.generator.pretrain_on}
+      for phase in pipeline.PHASES:
+        if not phase.derived:
+          decides |= recipes.recipe_config(made, phase)
       differing = {
         name
-        for phase in pipeline.PHASES
-        if not phase.derived
-        for name, value in recipes.recipe_config(made, phase).items()
+        for name, value in decides.items()
         if _plain(_field(config, name)) != _plain(value)
       }
       if differing.isdisjoint([*self._swept, "task", "data.evaluate_on"]):
@@ -90,7 +93,9 @@ def _field(config: dict[str, Any], dotted: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-  return json.loads(json.dumps(value))
+  """As JSON has it; nothing is nothing."""
+  made = json.loads(json.dumps(value))
+  return None if made == [] else made
 
 
 def collect(
@@ -115,6 +120,11 @@ def collect(
       change, differs = sweep.place(results["config"])
     except UserError as error:
       raise UserError(f"{workdir}: {error}") from error
+    if take is None and _field(results["config"], _PRETRAINED):
+      raise UserError(
+        f"{workdir}: its generator first read other text: say what its arms are"
+        " to be called, such as --take=gd:gd_pretrained"
+      )
     names = {arm: arm for arm in results["arms"]}
     if take is not None:
       names = {arm: take[arm] for arm in names if arm in take}
@@ -131,6 +141,7 @@ def collect(
         "model": results["config"]["students"]["model"],
         "rows": rows,
         "seeds": seeds,
+        "texts": {name: _texts(workdir, arm) for arm, name in names.items()},
         "params": {
           name: results["arms"][arm]["params_total"]
           for arm, name in names.items()
@@ -153,6 +164,14 @@ def _finished(folder: pathlib.Path) -> Iterator[pathlib.Path]:
       yield workdir
     elif (workdir / "data").is_dir():
       print(f"{workdir} has no report yet: passed over", file=sys.stderr)
+
+
+def _texts(workdir: pathlib.Path, arm: str) -> int:
+  """How many texts without labels an arm learned from."""
+  summary = workdir / "students" / arm / "0/summary.json"
+  if not summary.exists():  # the teacher
+    return 0
+  return json.loads(summary.read_text()).get("generated_rows", 0)
 
 
 def _rights(workdir: pathlib.Path, names: dict[str, str]):
@@ -204,7 +223,7 @@ def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
   for run in [*load(out), *runs]:
     for old in kept:
       if (old["change"], old["draw"]) == (run["change"], run["draw"]):
-        for field in ("rows", "seeds", "params"):
+        for field in ("rows", "seeds", "texts", "params"):
           old[field] = {
             arm: value
             for arm, value in old[field].items()

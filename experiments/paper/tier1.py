@@ -4,6 +4,7 @@ r"""Tier 1: every arm of res_cnn, five draws with one student each.
 
 Run: gd-jax --sweep --config=experiments/paper/tier1.py:TASK \
   --config.data.dir=DIR --workdir=runs/paper/tier1/TASK
+real_kd is there for the tasks that have real texts left over: not for DBPedia.
 DBPedia at 100 a class: tier1.py:dbpedia_100; its draws have the same rows.
 """
 
@@ -11,7 +12,7 @@ from ml_collections import config_dict
 
 from experiments.paper import base
 
-ARMS = ("gold", "kd", "rules_kd", "gd_hard", "gd", "tfidf")
+ARMS = ("gold", "kd", "rules_kd", "real_kd", "gd_hard", "gd", "tfidf")
 
 
 def get_config(task: str = "") -> config_dict.ConfigDict:

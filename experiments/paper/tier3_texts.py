@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Tier 3: the number of generated texts.
 
+real_kd has as many real texts, where there are so many.
+
 Two draws with three seeds each, at equal optimizer steps.
 
 Run, for trec and ag_news:
@@ -16,7 +18,9 @@ from experiments.paper import base
 
 def get_config(task: str = "") -> config_dict.ConfigDict:
   """The config that all points share."""
-  config = base.get_config(task, arms=("kd", "gd_hard", "gd"), num_seeds=3)
+  config = base.get_config(
+    task, arms=("kd", "real_kd", "gd_hard", "gd"), num_seeds=3
+  )
   config.corpus.num_texts = 16_000
   return config.lock()
 

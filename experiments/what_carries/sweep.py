@@ -12,12 +12,14 @@ from ml_collections import config_dict
 
 from experiments.paper import base
 
-# The baseline first; the others differ from it in what is named.
+# The baseline first; the others differ from it in what is named. The table
+# compares each with the largest one whose changes it has all.
 CHANGES = (
   {},
   {"students.embeddings": "random"},
   {"students.num_texts": 1000},
   {"students.num_texts": 4000},
+  {"students.num_texts": 4000, "students.second_round": 0.5},
   {"students.total_steps": 400},
   {"students.total_steps": 1600},
   {"students.min_confidence": 0.9},
@@ -30,6 +32,7 @@ CHANGES = (
   {"students.mix": 0.4},
   {"corpus.temperature": 0.8},
   {"corpus.sampler": "pure"},
+  {"corpus.top_p": 0.9},
 )
 
 

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the students learn from: texts, labels and the teacher's logits, joined.
 
-Legend: N rows, M generated rows, R rows made by word rules, C classes.
+Legend: N rows, M generated rows, R rows made by word rules, U real ones without
+labels, C classes.
 """
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from etils import epath
 from jaxtyping import Float, Int
 
 from gd_jax import artefacts
-from gd_jax.data import batches, logits, rules, texts, vocabulary
+from gd_jax.data import (
+  batches,
+  logits,
+  rules,
+  texts,
+  unlabelled,
+  vocabulary,
+)
 from gd_jax.errors import UserError
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
@@ -35,6 +43,8 @@ class StudentRows:
     generated_logits: The teacher's, of those.
     made: Texts made by word rules; none unless asked for.
     made_logits: The teacher's, of those.
+    real: Texts of the task whose labels are not known; none unless asked for.
+    real_logits: The teacher's, of those.
   """
 
   num_classes: int
@@ -45,10 +55,31 @@ class StudentRows:
   generated_logits: Float[np.ndarray, "M C"]
   made: list[str]
   made_logits: Float[np.ndarray, "R C"]
+  real: list[str]
+  real_logits: Float[np.ndarray, "U C"]
+
+  @property
+  def unlabelled(self) -> dict[str, list[str]]:
+    """{kind, as `arms.Arm.texts` has it: texts} in the order of the store."""
+    return {"generated": self.generated, "rules": self.made, "real": self.real}
+
+  def with_generated(
+    self, pool: "StudentRows", chosen: Sequence[int] | Int[np.ndarray, " K"]
+  ) -> "StudentRows":
+    """These rows with the `chosen` ones of `pool`'s generated ones instead."""
+    return dataclasses.replace(
+      self,
+      generated=[pool.generated[i] for i in chosen],
+      generated_logits=pool.generated_logits[np.asarray(chosen, int)],
+    )
 
   @property
   def texts(self) -> list[str]:
-    """All but those made by rules, whose words are the labelled texts'."""
+    """All that the vocabulary is of.
+
+    Not texts made by rules, whose words are the labelled texts', nor real ones
+    without labels: gd could not have known their words.
+    """
     return [row["text"] for row in (*self.train, *self.heldout)] + [
       *self.generated
     ]
@@ -57,21 +88,24 @@ class StudentRows:
     """(store, heldout) as `distill_loop.fit` reads them.
 
     The store holds labelled rows, then generated ones, then those made by
-    rules; a row without a label has the teacher's choice. A rules' row that
-    became longer than all others is cut: their arrays are the same with it or
-    without.
+    rules, then real ones; a row without a label has the teacher's choice. A
+    rules' or a real row that is longer than all others is cut: their arrays are
+    the same with it or without.
     """
     rows = encode(self.texts)
-    made = rules.encode(self.made, encode, mask_id=vocabulary.UNK_ID)
+    beside = rules.encode(self.made, encode, mask_id=vocabulary.UNK_ID)
+    beside += encode(self.real) if self.real else []
     width = max(map(len, rows))
     n, h = len(self.train), len(self.heldout)
-    unlabelled = np.concatenate([self.generated_logits, self.made_logits])
+    others = np.concatenate(
+      [self.generated_logits, self.made_logits, self.real_logits]
+    )
     label = np.array([row["label"] for row in self.train])
     store = batches.from_rows(
-      rows[:n] + rows[n + h :] + [row[:width] for row in made],
-      label=np.concatenate([label, unlabelled.argmax(axis=1)]).astype(np.int32),
-      teacher_logits=np.concatenate([self.train_logits, unlabelled]),
-      labelled=np.arange(n + len(unlabelled)) < n,
+      rows[:n] + rows[n + h :] + [row[:width] for row in beside],
+      label=np.concatenate([label, others.argmax(axis=1)]).astype(np.int32),
+      teacher_logits=np.concatenate([self.train_logits, others]),
+      labelled=np.arange(n + len(others)) < n,
     )
     heldout = batches.from_rows(
       rows[n : n + h],
@@ -86,7 +120,7 @@ def read(
   num_texts: int | None,
   min_confidence: float | None = None,
   balance: float | None = None,
-  with_rules: bool = False,
+  kinds: Collection[str] = ("generated",),
 ) -> StudentRows:
   """Joins data/, corpus/ and soft_labels/ by row id.
 
@@ -95,8 +129,9 @@ def read(
     num_texts: Take generated rows with ids below this alone; None: all.
     min_confidence: As for `select`.
     balance: As for `select`.
-    with_rules: Read texts made by word rules, too: as many as there are
-      generated ones before any selection, and selected like them.
+    kinds: Read texts made by word "rules" or "real" ones, too: as many as there
+      are generated ones before any selection, and selected like them. Of real
+      ones, where `num_texts` is None, all that the teacher has read.
 
   Raises:
     UserError: A file is missing or damaged, or a row has no soft label.
@@ -119,8 +154,14 @@ def read(
       kept, *logits.load_corpus_logits(folder), kind="generated"
     )
   made, made_logits = [], generated_logits[:0]
-  if with_rules:
+  if "rules" in kinds:
     made, made_logits = _read_made(folder, num_texts=len(kept))
+  real, real_logits = [], generated_logits[:0]
+  if "real" in kinds:
+    most = None if num_texts is None else len(kept)
+    # The teacher read as many as were generated: none, where none were.
+    if kept or (folder / unlabelled.LOGITS).exists():
+      real, real_logits = _read_real(workdir, num_texts=most)
 
   def selected(rows, values):
     chosen = select(values, min_confidence=min_confidence, balance=balance)
@@ -128,6 +169,7 @@ def read(
 
   generated, generated_logits = selected(kept, generated_logits)
   made, made_logits = selected(made, made_logits)
+  real, real_logits = selected(real, real_logits)
   return StudentRows(
     num_classes=num_classes,
     train=train,
@@ -137,6 +179,8 @@ def read(
     generated_logits=generated_logits,
     made=made,
     made_logits=made_logits,
+    real=real,
+    real_logits=real_logits,
   )
 
 
@@ -178,6 +222,24 @@ def _read_made(folder: epath.Path, *, num_texts: int):
   made = artefacts.read_jsonl(folder / rules.TEXTS)[:num_texts]
   found = logits.load_logits(folder / rules.LOGITS)
   return made, _joined(made, *found, kind="rule-made")
+
+
+def _read_real(workdir: epath.Path, *, num_texts: int | None):
+  """(rows, logits) of the first real texts that the teacher has read."""
+  source = workdir / "data" / unlabelled.TEXTS
+  if not source.exists():
+    raise UserError(
+      "the arm real_kd needs real texts without labels: run again with "
+      "--config.data.unlabelled=train --redo=data"
+    )
+  if not (workdir / "soft_labels" / unlabelled.LOGITS).exists():
+    raise UserError(
+      "the teacher has read no real text for the arm real_kd: run again with "
+      "--config.soft_labels.real_texts=None --redo=soft_labels"
+    )
+  found = logits.load_logits(workdir / "soft_labels" / unlabelled.LOGITS)
+  chosen = artefacts.read_jsonl(source)[: len(found[0])][:num_texts]
+  return chosen, _joined(chosen, *found, kind="unlabelled")
 
 
 def _joined(rows, row_id, values, *, kind: str) -> Float[np.ndarray, "N C"]:

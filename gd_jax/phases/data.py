@@ -8,7 +8,7 @@ from typing import Any
 from etils import epath
 
 from gd_jax import artefacts
-from gd_jax.data import draws, tasks
+from gd_jax.data import draws, tasks, unlabelled
 from gd_jax.data.files import Row
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
@@ -18,7 +18,8 @@ UNSEEN = -1  # the id of a label that no training row has
 
 def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   """Writes `WORKDIR/data`: the labelled rows, held-out rows marked, and the
-  evaluation texts and labels in files apart.
+  evaluation texts and labels in files apart; real texts without labels, too,
+  where they are asked for.
 
   Returns:
     Counts of rows.
@@ -61,12 +62,14 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   _tell(progress, data, dropped=dropped, short=short, unseen=unseen)
 
   ids = {label: index for index, label in enumerate(splits.labels)}
+  real = _unlabelled(data, pool, labelled)
   counts = {
     "train_file": len(splits.train),
     "pool": len(pool),
     "labelled": len(labelled),
     "train": len(labelled) - len(held_out),
     "heldout": len(held_out),
+    "unlabelled": len(real),
     "evaluation": len(evaluation),
     "per_class": dict(Counter(row.label for row in labelled)),
   }
@@ -83,6 +86,8 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
       for index, row in enumerate(labelled)
     ),
   )
+  if real:
+    artefacts.write_jsonl(folder / unlabelled.TEXTS, real)
   artefacts.write_json(
     folder / "task.json",
     {
@@ -97,6 +102,29 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
     },
   )
   return {**counts, "dropped_test_copies": dropped}
+
+
+def _unlabelled(
+  data: Any, pool: list[Row], labelled: list[Row]
+) -> list[dict[str, Any]]:
+  """The texts of the rows that were not drawn; their labels stay behind.
+
+  Raises:
+    UserError: they are asked for and there are none.
+  """
+  if data.unlabelled is None:
+    return []
+  rows = unlabelled.make(
+    [row.text for row in pool],
+    known=(row.text for row in labelled),
+    seed=data.seed,
+  )
+  if not rows:
+    raise UserError(
+      "config.data.unlabelled is 'train', but the draw leaves no training row "
+      "over: lower config.data.labels_per_class or leave the field out"
+    )
+  return rows
 
 
 def _write_evaluation(
@@ -128,6 +156,11 @@ def check(data: Any) -> None:
     raise UserError(
       f"config.data.labels_per_class is {data.labels_per_class}; it can be 1 "
       "or more, or None for all rows"
+    )
+  if data.unlabelled not in (None, unlabelled.TRAIN):
+    raise UserError(
+      f"config.data.unlabelled is {data.unlabelled!r}; it can be "
+      f"{unlabelled.TRAIN!r} or None"
     )
   if not 0 < data.heldout_fraction < 1:
     raise UserError(

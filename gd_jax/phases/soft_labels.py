@@ -4,7 +4,8 @@
 
 Shard by shard; a shard whose rows and teacher are the same as when it was
 written is kept, so that a corpus that grew costs only its new rows. Texts made
-by word rules, where they are asked for, are made here and labelled alike.
+by word rules, where they are asked for, are made here and labelled alike, and
+so are real texts that data/ has without labels.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,14 @@ from etils import epath
 from ml_collections import config_dict
 
 from gd_jax import artefacts, checkpoints, devices, signals
-from gd_jax.data import batches, logits, rules, texts, tokenizers
+from gd_jax.data import (
+  batches,
+  logits,
+  rules,
+  texts,
+  tokenizers,
+  unlabelled,
+)
 from gd_jax.models import families
 from gd_jax.progress import Progress
 from gd_jax.training import metrics, predict
@@ -43,15 +51,17 @@ def run(
   shards = list(_shards(workdir / "corpus"))
   num_kept = sum(len(rows) for _, rows in shards)
   made = _make_by_rules(config, folder, labelled, num_kept=num_kept)
+  real = _real_texts(config, workdir, progress, num_kept=num_kept)
   label, num_working = _make_labeller(
     config, workdir, num_classes=len(task["labels"])
   )
-  everything = [labelled, *(rows for _, rows in shards), made]
+  everything = [labelled, *(rows for _, rows in shards), made, real]
   words = sum(len(row["text"].split()) for rows in everything for row in rows)
   operations = 2 * _TOKENS_PER_WORD * words * num_working
   progress.say(
     f"soft_labels: the teacher reads {len(labelled):,} labelled,"
-    f" {num_kept:,} generated and {len(made):,} rule-made texts;"
+    f" {num_kept:,} generated, {len(made):,} rule-made and {len(real):,} real"
+    " unlabelled texts;"
     f" {devices.about(operations)}"
   )
   teacher = "+".join(
@@ -62,6 +72,8 @@ def run(
   files += [(logits.shard_name(index), rows) for index, rows in shards]
   if made:
     files.append((rules.LOGITS, made))
+  if real:
+    files.append((unlabelled.LOGITS, real))
   if devices.is_first():
     _drop_others(folder, {name for name, _ in files})
   own = devices.owned(files)
@@ -85,6 +97,7 @@ def run(
     "labelled_rows": len(labelled),
     "corpus_rows": num_kept,
     "rule_rows": len(made),
+    "real_rows": len(real),
   }
 
 
@@ -106,6 +119,24 @@ def _make_by_rules(
   if devices.is_first():
     artefacts.write_jsonl(path, rows)
   return rows
+
+
+def _real_texts(
+  config, workdir: epath.Path, progress: Progress, *, num_kept: int
+) -> list[dict[str, Any]]:
+  """The first of those that data/ has without labels; it may have fewer."""
+  path, wanted = workdir / "data" / unlabelled.TEXTS, num_kept
+  if config.soft_labels.real_texts is not None:
+    wanted = config.soft_labels.real_texts
+  if not path.exists():
+    return []
+  real = artefacts.read_jsonl(path)[:wanted]
+  if len(real) < wanted:
+    progress.say(
+      f"soft_labels: data/ has {len(real):,} real texts without labels, fewer"
+      f" than the {wanted:,} wanted for the arm real_kd"
+    )
+  return real
 
 
 def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
@@ -172,8 +203,9 @@ def _source(rows: list[dict[str, Any]], teacher: str) -> str:
 
 
 def _drop_others(folder: epath.Path, names: set[str]) -> None:
-  """Removes shards of a corpus that has fewer by now, and unasked-for rules."""
-  for path in [*folder.glob("corpus-*.safetensors"), folder / rules.LOGITS]:
+  """Removes shards of a corpus that has fewer by now, and what isn't wanted."""
+  others = [folder / rules.LOGITS, folder / unlabelled.LOGITS]
+  for path in [*folder.glob("corpus-*.safetensors"), *others]:
     if path.name not in names:
       path.unlink(missing_ok=True)
 

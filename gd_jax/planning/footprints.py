@@ -186,6 +186,9 @@ def soft_labels(
   params = shapes.params_of(module)
   rows = texts.num_labelled + config.corpus.num_texts
   rows += round((c.rules or 0) * config.corpus.num_texts)
+  if config.data.unlabelled is not None:
+    wanted = c.real_texts
+    rows += config.corpus.num_texts if wanted is None else wanted
   model, length = module.config, config.data.max_tokens
   on_device = -(-c.batch_size // machine.num_devices)
   widest = max(model.mlp_width, model.num_heads * length)

@@ -22,6 +22,10 @@ WORDS = {
     "kd, plus texts made from the labelled ones by word rules (masking, "
     "replacing, cutting), with the teacher's soft labels."
   ),
+  "real_kd": (
+    "kd, plus real texts of the task whose labels nobody saw, with the "
+    "teacher's soft labels: what a perfect generator would give."
+  ),
   "gd_hard": (
     "kd, plus generated texts that carry only the teacher's most likely label."
   ),
@@ -40,8 +44,11 @@ WORDS = {
 
 # What the method is compared with, in the order of the questions: does it
 # help over no student method, over distillation alone, over hard labels, over
-# word rules; what does it lose against the teacher?
-_COMPARED_WITH = ("tfidf", "gold", "kd", "gd_hard", "rules_kd", "teacher")
+# word rules; what does it lose against real texts and against the teacher?
+_COMPARED_WITH = (
+  *("tfidf", "gold", "kd", "gd_hard", "rules_kd"),
+  *("real_kd", "teacher"),
+)
 
 
 def in_order(names: Iterable[str]) -> list[str]:

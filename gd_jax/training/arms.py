@@ -3,6 +3,7 @@
 """The arms that are neural students: what each sees and what it is taught."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from gd_jax.training import distill
 
@@ -12,16 +13,15 @@ class Arm:
   """What makes an arm; "hard" is the share of hard labels in a row's loss.
 
   Attributes:
-    generated: Whether it sees generated rows.
+    texts: Which rows it sees beside labelled ones: "generated" ones, those made
+      by word "rules", or "real" ones without labels; None: no others.
     labelled_hard: On labelled rows; None: config.students.hard_weight.
-    generated_hard: On generated rows.
-    rules: Whether texts made by word rules take the place of generated ones.
+    generated_hard: On those others.
   """
 
-  generated: bool
+  texts: str | None
   labelled_hard: float | None
   generated_hard: float = 0.0
-  rules: bool = False
 
   def knobs(
     self,
@@ -43,11 +43,18 @@ class Arm:
 
 
 # gd differs from kd by generated rows; gd_hard from gd by their targets, and
-# rules_kd by where the texts come from.
+# rules_kd and real_kd by where the texts come from.
 ARMS = {
-  "gold": Arm(generated=False, labelled_hard=1.0),
-  "kd": Arm(generated=False, labelled_hard=None),
-  "rules_kd": Arm(generated=True, labelled_hard=None, rules=True),
-  "gd_hard": Arm(generated=True, labelled_hard=None, generated_hard=1.0),
-  "gd": Arm(generated=True, labelled_hard=None),
+  "gold": Arm(None, labelled_hard=1.0),
+  "kd": Arm(None, labelled_hard=None),
+  "rules_kd": Arm("rules", labelled_hard=None),
+  "real_kd": Arm("real", labelled_hard=None),
+  "gd_hard": Arm("generated", labelled_hard=None, generated_hard=1.0),
+  "gd": Arm("generated", labelled_hard=None),
 }
+
+
+def kinds(names: Iterable[str]) -> set[str]:
+  """What texts the arms of these names see beside labelled ones."""
+  found = {ARMS[name].texts for name in names if name in ARMS}
+  return {kind for kind in found if kind is not None}

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from etils import epath
 from ml_collections import config_dict
@@ -30,7 +31,9 @@ MODEL_FIELDS = {
   "bilstm": ("dropout",),
 }
 # Fields that can't change what one student becomes.
-_NOT_OF_ONE_STUDENT = frozenset({"arms", "num_seeds", "num_texts", "mode"})
+_NOT_OF_ONE_STUDENT = frozenset(
+  {"arms", "num_seeds", "num_texts", "second_round", "mode"}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Setting:
     }
     labelled = len(self.rows.train) + len(self.rows.heldout)
     parts = [slice(0, len(self.rows.train))]
-    if arm in ARMS and ARMS[arm].generated:
+    if arm in ARMS and ARMS[arm].texts:
       first, n = self._unlabelled(arm)
       parts.append(slice(first, first + n))
     # In one piece where the rows lie in one.
@@ -87,14 +90,28 @@ class Setting:
       **model_fields(c, c.model),
     }
 
+  @property
+  def tokens_per_step(self) -> float:
+    """A batch's rows are padded to the longest of like ones: some 8 more."""
+    mean = np.count_nonzero(self.store["tokens"], axis=1).mean()
+    return self.config.batch_size * (8 + mean)
+
+  def count_params(self, *, embeddings: bool = True) -> int:
+    """Those of one student, looked-up embeddings among them or not."""
+    module = families.build(self.spec)
+    shapes = jax.eval_shape(
+      lambda: families.init_params(module, jax.random.key(0))
+    )
+    return families.count_params(shapes, embeddings=embeddings)
+
   def _unlabelled(self, arm: str) -> tuple[int, int]:
     """(the first of the rows beside labelled ones, how many) in the store."""
-    generated = len(self.rows.train), len(self.rows.generated)
-    if not ARMS[arm].generated:
-      return generated[0], 0
-    if ARMS[arm].rules:
-      return sum(generated), len(self.rows.made)
-    return generated
+    first = len(self.rows.train)
+    for kind, texts in self.rows.unlabelled.items():
+      if kind == ARMS[arm].texts:
+        return first, len(texts)
+      first += len(texts)
+    return len(self.rows.train), 0
 
   def program(self, *, alone: bool) -> distill.Program:
     """What trains them: one at a time, or side by side."""
@@ -192,6 +209,17 @@ def check(c: Any) -> None:
   for field in ("num_seeds", "total_steps", "batch_size", "eval_every_steps"):
     if c[field] < 1:
       raise UserError(f"config.students.{field} is {c[field]}: at least 1")
+  if c.second_round is not None:
+    if not 0 < c.second_round < 1:
+      raise UserError(
+        f"config.students.second_round is {c.second_round}: a share between 0"
+        " and 1, or None"
+      )
+    if c.num_texts is None:
+      raise UserError(
+        "config.students.second_round needs config.students.num_texts: how many"
+        " texts both rounds have together, fewer than config.corpus.num_texts"
+      )
   if not 0 < c.labelled_fraction <= 1:
     raise UserError(
       "config.students.labelled_fraction is a share above 0 and at most 1, "

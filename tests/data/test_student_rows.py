@@ -51,6 +51,8 @@ def rows():
     generated_logits=LOGITS[4:5],
     made=[f"a {rules.MASK}", "b b b b b"],
     made_logits=LOGITS[5:7],
+    real=["a c a c"],
+    real_logits=LOGITS[7:8],
   )
 
 
@@ -68,12 +70,15 @@ def test_the_store_holds_every_kind_of_row_in_order(rows):
     [c, c, c],
     [a, vocabulary.UNK_ID, 0],
     [b, b, b],
+    [a, c, a],
   ]
-  assert store["label"].tolist() == [2, 1, 2, 1]
-  assert store["labelled"].tolist() == [True, False, False, False]
-  np.testing.assert_array_equal(store["teacher_logits"], LOGITS[[0, 4, 5, 6]])
+  assert store["label"].tolist() == [2, 1, 2, 1, LOGITS[7].argmax()]
+  assert store["labelled"].tolist() == [True, *[False] * 4]
+  np.testing.assert_array_equal(
+    store["teacher_logits"], LOGITS[[0, 4, 5, 6, 7]]
+  )
   assert heldout["tokens"].tolist() == [[b]] or heldout["label"] == [1]
 
 
-def test_the_vocabulary_is_made_without_rules(rows):
+def test_the_vocabulary_is_made_without_rules_and_real_texts(rows):
   assert rows.texts == ["a b", "b", "c c c"]

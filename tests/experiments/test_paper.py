@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from gd_jax import sweeps
+from gd_jax import config_checks, sweeps
 from gd_jax.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -83,6 +83,12 @@ def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
         run / f"report/logits/{arm}.safetensors",
       )
       arms[arm] = {"params_total": 1_080_000}
+      if arm != "teacher":
+        texts = 11_000 + draw if arm == "gd" else 0
+        student = run / f"students/{arm}/0"
+        student.mkdir(parents=True)
+        summary = json.dumps({"generated_rows": texts})
+        (student / "summary.json").write_text(summary)
     config = paper("tier1").get_config("trec")
     point = {"data.seed": draw, "seed": draw} | fields
     results = {
@@ -91,7 +97,6 @@ def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
       "task": "trec",
       "evaluate_on": "test",
       "num_labelled": 578,
-      "num_synthetic": 11_000 + draw,
       "platform": "cpu (2 cores)",
       "versions": {},
       "seconds": {},
@@ -164,8 +169,9 @@ def test_a_run_is_known_by_its_config(tmp_path, capsys):
   folder = write_runs(tmp_path / "mse", draws=2, **mse)
   runs = taken([folder], config=f"{CARRIES}:trec")
   assert [run["change"] for run in runs] == [{"students.loss": "mse"}] * 2
-  # tier1 asks for texts made by rules, which this sweep does not.
-  assert runs[0]["differs"] == ["soft_labels.rules"]
+  # tier1 asks for real texts and those made by rules, which this one does not.
+  differs = ["soft_labels.real_texts", "soft_labels.rules"]
+  assert runs[0]["differs"] == differs
   both = mse | {"students.mix": 0.4}
   write_runs(tmp_path / "both", draws=1, **both)
   arguments = [f"--config={CARRIES}:trec", f"--out={tmp_path}/out"]
@@ -179,6 +185,27 @@ def test_a_run_is_known_by_its_config(tmp_path, capsys):
   other = write_runs(tmp_path / "sst2", draws=1, task="sst2")
   with pytest.raises(UserError, match="task=sst2"):
     taken([other])
+
+
+# Dies if: what another generator wrote takes the place of gd.
+def test_a_pretrained_generator_has_a_name_of_its_own(tmp_path):
+  fields = {"generator.pretrain_on": ("a/news.txt.xz",)}
+  folder = write_runs(tmp_path / "runs", draws=1, **fields)
+  with pytest.raises(UserError, match="--take=gd:gd_pretrained"):
+    taken([folder])
+  (run,) = taken([folder], take={"gd": "gd_pretrained"})
+  assert run["differs"] == ["generator.pretrain_on"]
+  assert [*run["rows"]] == [*run["texts"]] == ["gd_pretrained"]
+
+
+# Dies if: 0 and nothing are one value: no texts, and all of them.
+def test_no_texts_are_not_all_texts(tmp_path):
+  config = f"{ROOT}/experiments/paper/tier3_texts.py:trec"
+  fields = {"students.num_texts": 0, "corpus.num_texts": 16_000}
+  folder = write_runs(tmp_path / "runs", draws=1, **fields)
+  assert taken([folder], config=config)[0]["change"] == {
+    "students.num_texts": 0
+  }
 
 
 # Dies if: resamples of the two arms are not the same rows and draws.
@@ -319,6 +346,36 @@ def test_an_arm_may_come_from_another_sweep(out, tmp_path):
   assert set(scores) == {*ACCURACY, "gd_pretrained"}
 
 
+# Dies if: a point of two changes is compared with what differs in both.
+def test_what_carries_changes_one_thing_at_a_time():
+  table = importlib.import_module("experiments.what_carries.table")
+  sweep = importlib.import_module("experiments.what_carries.sweep")
+  second = {"students.num_texts": 4000, "students.second_round": 0.5}
+  expected = {
+    json.dumps(second): {"students.num_texts": 4000},
+    json.dumps({"teacher.restarts": 3, "teacher.keep": 3}): {
+      "teacher.restarts": 3
+    },
+  }
+  for change in sweep.CHANGES:
+    found = table._compared_with(change, sweep.CHANGES)
+    assert found == expected.get(json.dumps(change), {})
+
+
+# Dies if: an arm has no real texts to read, or real texts are read in vain.
+def test_the_ceiling_is_where_real_texts_are():
+  for task in paper("base").TASKS:
+    for name in ("tier1", "tier3_texts", "tier2"):
+      config = paper(name).get_config(task)
+      config_checks.check(config)
+      has = name != "tier2" and task != "dbpedia"
+      assert ("real_kd" in config.students.arms) == has
+      assert config.data.unlabelled == (None if task == "dbpedia" else "train")
+      assert (config.soft_labels.real_texts is None) == (
+        has or task == "dbpedia"
+      )
+
+
 def test_what_carries_compares_with_the_baseline(tmp_path):
   table = importlib.import_module("experiments.what_carries.table")
   folders, on_validation = [], {"data.evaluate_on": "validation"}
@@ -338,6 +395,7 @@ def test_what_carries_compares_with_the_baseline(tmp_path):
   target = tmp_path / "carries/trec"
   paper("collect").save(target, taken(folders, config=f"{CARRIES}:trec"))
   _, base, mse, *others = table.lines(tmp_path / "carries")
-  assert base[1:3] == ["baseline", "4"] and base[4] == ""
-  assert mse[1:3] == ["students.loss=mse", "2"] and mse[4].startswith("+")
+  assert base[1:3] == ["baseline", "4"] and base[4:] == ["", ""]
+  assert mse[1:3] == ["students.loss=mse", "2"]
+  assert mse[4] == "baseline" and mse[5].startswith("+")
   assert [row[1] for row in others] == ["not run"] * 3

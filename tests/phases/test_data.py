@@ -97,6 +97,7 @@ def test_writes_the_files_that_later_phases_read(run):
       "labelled": 20,
       "train": 16,
       "heldout": 4,
+      "unlabelled": 0,
       "evaluation": 2,
       "per_class": {"ads": 10, "news": 10},
     },
@@ -241,3 +242,32 @@ def test_shared_data(run, config, task, labels, copies, evaluation):
   if task == "trec":  # 78 rows, of which 2 are dropped
     expected["abbreviation"] = 76
   assert result.task["counts"]["per_class"] == expected
+
+
+# Dies if: a row that was drawn, a copy of one or of a test row comes back
+# without its label, a label or the order of the file is told, or the order is
+# that of another draw.
+def test_rows_that_are_not_drawn_lose_their_labels(run, config, folder):
+  rows = _rows(news=30, ads=20)
+  twins = [("ads", f"{text.upper()}!") for _, text in rows]
+  _write(folder / "train.tsv", [*rows, *twins, ("ads", "buy")])
+  config.data.unlabelled = "train"
+  result = run()
+  drawn = {row["text"].lower().strip("!") for row in result.labelled}
+  real = result._lines("unlabelled.jsonl")
+  assert [row["row_id"] for row in real] == [*range(len(real))]
+  assert all(row.keys() == {"row_id", "text"} for row in real)
+  texts = [row["text"].lower().strip("!") for row in real]
+  assert len(texts) == len(set(texts)) == result.counts["unlabelled"]
+  assert {*texts} == {text for _, text in rows} - drawn
+  order = [[text for _, text in rows].index(text) for text in texts]
+  assert order != sorted(order)
+  assert run(1).bytes == result.bytes
+  config.data.seed = 1
+  assert run(2)._lines("unlabelled.jsonl") != real
+
+
+def test_a_draw_of_all_rows_leaves_none_over(run, config):
+  config.data.unlabelled, config.data.labels_per_class = "train", None
+  with pytest.raises(UserError, match="leaves no training row over"):
+    run()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gd_jax import artefacts, checkpoints, rngs, signals
-from gd_jax.data import logits, rules, texts, tokenizers
+from gd_jax.data import logits, rules, texts, tokenizers, unlabelled
 from gd_jax.models import bert, families, pretrained
 from gd_jax.phases import soft_labels
 
@@ -66,6 +66,7 @@ def test_every_row_gets_its_own_logits(labelled, config, progress):
     "labelled_rows": 36,
     "corpus_rows": 5,
     "rule_rows": 0,
+    "real_rows": 0,
   }
   folder = labelled / "soft_labels"
   kept = texts.read_kept(labelled / "corpus")
@@ -181,6 +182,29 @@ def test_texts_made_by_rules_are_labelled_alike(labelled, config, progress):
   soft_labels.run(config, labelled, progress)
   assert not (folder / rules.TEXTS).exists()
   assert not (folder / rules.LOGITS).exists()
+
+
+# Dies if: more are read than were generated, rows and logits part ways, or a
+# number that is asked for is not that of texts.
+def test_real_texts_are_labelled_alike(labelled, config, progress):
+  real = [{"row_id": i, "text": f"{_WORDS[i]} is"} for i in range(7)]
+  artefacts.write_jsonl(labelled / "data" / unlabelled.TEXTS, real)
+  folder = labelled / "soft_labels"
+  for wanted, expected in ((None, 5), (3, 3), (100, 7)):
+    with config.unlocked():
+      config.soft_labels.real_texts = wanted
+    counts = soft_labels.run(config, labelled, progress)
+    assert counts["real_rows"] == expected
+    row_id, values = logits.load_logits(folder / unlabelled.LOGITS)
+    assert row_id.tolist() == [*range(expected)]
+    alone = _one_by_one(labelled, [row["text"] for row in real[:expected]])
+    np.testing.assert_allclose(values, alone, atol=1e-5)
+  before = _stamps(folder)
+  soft_labels.run(config, labelled, progress)
+  assert _stamps(folder) == before
+  (labelled / "data" / unlabelled.TEXTS).unlink()
+  soft_labels.run(config, labelled, progress)
+  assert not (folder / unlabelled.LOGITS).exists()
 
 
 def test_agreement(labelled, config, progress):

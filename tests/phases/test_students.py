@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -16,12 +17,18 @@ from gd_jax.data import (
   rules,
   texts,
   tokenizers,
+  unlabelled,
   vocabulary,
 )
 from gd_jax.errors import UserError
 from gd_jax.models import families, pretrained
 from gd_jax.phases import students
-from gd_jax.training import baselines, side_by_side
+from gd_jax.training import (
+  baselines,
+  second_round,
+  side_by_side,
+  student_training,
+)
 
 SUBJECTS = {
   0: ["kettle", "toaster", "lamp"],
@@ -154,6 +161,7 @@ def test_what_it_leaves(finished):
     "heldout_rows": 6,
     "generated_rows": 28,
     "rule_rows": 0,
+    "real_rows": 0,
   }
   assert set(counts["heldout_accuracy"]) == {"gold", "kd", "gd_hard", "gd"}
   assert sorted(path.name for path in folder.iterdir()) == [
@@ -252,7 +260,7 @@ def test_a_new_arm_and_a_new_seed_train_alone(workdir, progress):
 
 # Dies if: side by side, students get in each other's way.
 def test_threads_change_nothing(finished, workdir, progress, monkeypatch):
-  monkeypatch.setattr(students.os, "cpu_count", lambda: 1)
+  monkeypatch.setattr(student_training.os, "cpu_count", lambda: 1)
   students.run(make_config(arms=("gold", "kd", "gd")), workdir, progress)
   together = digests(finished[0])
   for name, digest in digests(workdir).items():
@@ -261,7 +269,7 @@ def test_threads_change_nothing(finished, workdir, progress, monkeypatch):
 
 # Dies if: an interrupted run loses what it did, or ends elsewhere.
 def test_an_interrupted_run_goes_on(finished, workdir, progress, monkeypatch):
-  monkeypatch.setattr(students, "_SAVE_SECONDS", 0.0)
+  monkeypatch.setattr(student_training, "_SAVE_SECONDS", 0.0)
   run_jobs = side_by_side.run_jobs
   polls = iter(range(1000))
 
@@ -333,6 +341,8 @@ def test_divergence_is_said(workdir, progress):
     ({"mix": 0.0}, "mix is 0.0"),
     ({"min_confidence": 1.0}, "min_confidence is a probability"),
     ({"balance": 0.5}, "balance is 0.5"),
+    ({"second_round": 1.0, "num_texts": 9}, "second_round is 1.0"),
+    ({"second_round": 0.5}, "second_round needs config.students.num_texts"),
     ({"loss": "l1"}, "loss: 'l1'"),
     ({"mode": "scan"}, "mode: 'scan'"),
     ({"embeddings": "bert"}, "embeddings: 'bert'"),
@@ -357,6 +367,136 @@ def test_rules_take_the_place_of_generated_texts(finished, workdir, progress):
   assert found["kd/0"] == without["kd/0"]
   summary = artefacts.read_json(workdir / "students/rules_kd/0/summary.json")
   assert summary["generated_rows"] == 28
+
+
+def with_real_texts(workdir, number):
+  """Puts real texts without labels into what `workdir` links to."""
+  for phase in ("data", "soft_labels"):
+    folder = pathlib.Path(workdir / phase)
+    source = folder.resolve()
+    folder.unlink()
+    shutil.copytree(source, folder)
+  real, label = make_texts(number, 5)
+  artefacts.write_jsonl(
+    workdir / "data" / unlabelled.TEXTS,
+    [{"row_id": i, "text": text} for i, text in enumerate(real)],
+  )
+  logits.save_logits(
+    workdir / "soft_labels" / unlabelled.LOGITS,
+    np.arange(number),
+    3.0 * np.eye(2)[label],
+  )
+
+
+# Dies if: real_kd sees generated texts or more rows than gd, or gd is another
+# for its being there.
+def test_real_texts_take_the_place_of_generated_ones(
+  finished, workdir, progress
+):
+  with_real_texts(workdir, 28)
+  arms = ("kd", "rules_kd", "real_kd", "gd")
+  counts = students.run(make_config(arms=arms), workdir, progress)
+  assert counts["generated_rows"] == counts["real_rows"] == 28
+  found, without = digests(workdir), digests(finished[0])
+  assert len(set(found.values())) == 4
+  assert found["gd/0"] == without["gd/0"]
+  assert found["kd/0"] == without["kd/0"]
+  summary = artefacts.read_json(workdir / "students/real_kd/0/summary.json")
+  assert summary["generated_rows"] == 28
+
+
+# Dies if: a prefix of the generated texts leaves real_kd more than gd has.
+@pytest.mark.parametrize(("num_texts", "rows"), [(None, 40), (12, 10), (0, 0)])
+def test_as_many_real_texts_as_generated_ones(
+  num_texts, rows, workdir, progress
+):
+  with_real_texts(workdir, 40)
+  config = make_config(arms=("kd", "real_kd"), num_texts=num_texts)
+  assert students.run(config, workdir, progress)["real_rows"] == rows
+  found = digests(workdir)
+  assert (found["kd/0"] == found["real_kd/0"]) == (rows == 0)
+
+
+def test_real_texts_that_are_not_there_are_asked_for(workdir, progress):
+  with pytest.raises(UserError, match=r"data\.unlabelled=train "):
+    students.run(make_config(arms=("real_kd",)), workdir, progress)
+
+
+# Dies if: the first round sees the second's texts, what it says is of other
+# texts, the students get other texts than the chosen ones or another number,
+# or rounds that are done are trained again.
+def test_a_second_round_takes_what_is_disputed(workdir, progress, monkeypatch):
+  choose, seen = second_round.choose, []
+
+  def spy(disputes, *, first, number):
+    chosen = choose(disputes, first=first, number=number)
+    seen.append((disputes, first, number, chosen))
+    return chosen
+
+  monkeypatch.setattr(second_round, "choose", spy)
+  config = make_config(arms=("kd", "gd"), num_texts=12, second_round=0.4)
+  counts = students.run(config, workdir, progress)
+  assert counts["generated_rows"] == 10
+  ((disputes, first, number, chosen),) = seen
+  assert (first, number, len(disputes)) == (6, 4, 28)
+  folder = workdir / "students"
+  student = folder / "first_round/gd/0"
+  assert artefacts.read_json(student / "summary.json")["generated_rows"] == 6
+  kept = texts.read_kept(workdir / "corpus")
+  encoded = vocabulary.encode(
+    Tokenizer.from_file(str(folder / "first_round/tokenizer.json")),
+    [row["text"] for row in kept],
+    max_tokens=64,
+  )
+  arrays = batches.from_rows(encoded)
+  spec = artefacts.read_json(student / "model.json")
+  said = families.build(spec).apply(
+    {"params": checkpoints.load_params(student)},
+    arrays["tokens"],
+    arrays["mask"],
+  )
+  _, teacher = logits.load_corpus_logits(workdir / "soft_labels")
+  p, q = (np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (teacher, said))
+  kl = np.sum(p * (np.log(p) - np.log(q)), axis=1)
+  np.testing.assert_allclose(disputes, kl, atol=1e-5)
+  labelled = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
+  of = {
+    split: [row["text"] for row in labelled if row["split"] == split]
+    for split in ("train", "heldout")
+  }
+  expected = [*of["train"], *of["heldout"], *(kept[i]["text"] for i in chosen)]
+  read = []
+  monkeypatch.setattr(
+    vocabulary, "load", lambda folder, *, source: read.append(source)
+  )
+  students.run(config, workdir, progress)
+  teacher_folder = workdir / "teacher"
+  assert read[-1] == artefacts.digest(
+    [
+      artefacts.read_json(teacher_folder / "params.json")["digest"],
+      artefacts.sha256_file(teacher_folder / "tokenizer.json"),
+      expected,
+      [900, 16, "teacher"],
+    ]
+  )
+  monkeypatch.undo()
+  before = stamps(workdir), student.joinpath("manifest.json").read_text()
+  students.run(config, workdir, progress)
+  after = stamps(workdir), student.joinpath("manifest.json").read_text()
+  assert after == before
+
+
+def test_a_second_round_of_nothing_is_kd(workdir, progress):
+  config = make_config(arms=("kd", "gd"), num_texts=0, second_round=0.5)
+  students.run(config, workdir, progress)
+  found = digests(workdir)
+  assert found["kd/0"] == found["gd/0"]
+
+
+def test_a_second_round_needs_texts_to_choose_from(workdir, progress):
+  config = make_config(arms=("gd",), num_texts=30, second_round=0.5)
+  with pytest.raises(UserError, match=r"raise config\.corpus\.num_texts"):
+    students.run(config, workdir, progress)
 
 
 def test_rules_that_were_not_made_are_asked_for(workdir, progress):

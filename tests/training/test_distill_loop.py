@@ -60,7 +60,7 @@ def make_student(arm, seed=0, *, rate=3e-3, temperature=2.0, texts=GENERATED):
   return distill_loop.Student(
     mixture=Mixture(
       num_labelled=LABELLED,
-      num_generated=texts if arms.ARMS[arm].generated else 0,
+      num_generated=texts if arms.ARMS[arm].texts else 0,
       batch_size=8,
       labelled_fraction=0.25,
       seed=seed,
