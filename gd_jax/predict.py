@@ -173,8 +173,10 @@ def _read_sums(folder: pathlib.Path) -> dict[str, str]:
       "WORKDIR/export or a copy of it"
     )
   sums = {}
-  for line in path.read_text(encoding="utf-8").splitlines():
+  for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
     digest, _, name = line.partition("  ")
+    if len(digest) != 64 or not name:
+      raise UserError(f"{path} is altered: {_MEND}")
     sums[name] = digest
     if not (folder / name).exists():
       raise UserError(f"{folder / name} is missing: {_MEND}")

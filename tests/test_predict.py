@@ -163,6 +163,10 @@ def test_a_megabyte_is_cut_with_a_warning(made):
     (lambda f: (f / "labels.json").unlink(), r"labels.json is missing"),
     (lambda f: (f / "SHA256SUMS").unlink(), "is no export"),
     (
+      lambda f: (f / "SHA256SUMS").write_bytes(b"\xff\xfe\0\n"),
+      "SHA256SUMS is altered",
+    ),
+    (
       lambda f: (f / "model.onnx").write_bytes(b"\0" * 99),
       r"model.onnx is altered",
     ),
@@ -173,7 +177,7 @@ def test_a_megabyte_is_cut_with_a_warning(made):
   ],
 )
 def test_a_folder_that_is_not_whole_is_refused(spoilt, spoil, words):
-  # Dies if: the sums are not looked at.
+  # Dies if: the sums are not looked at, or garbage in them is a traceback.
   spoil(spoilt)
   with pytest.raises(UserError, match=words):
     gd_jax.load(spoilt)

@@ -17,14 +17,58 @@ def main() -> None:
   for path in sorted((_HERE / "results").glob("*.json")):
     found = json.loads(path.read_text())
     blocks.append("\n".join([*_head(path.stem, found), *_rows(found)]))
+  parity = sorted((_HERE / "results" / "parity").glob("*.json"))
   readme = _HERE / "README.md"
-  filled = re.sub(
-    r"(<!-- table: begin -->\n).*(<!-- table: end -->)",
-    lambda match: match[1] + "\n\n".join(blocks) + "\n" + match[2],
-    readme.read_text(),
+  text = _filled(readme.read_text(), "table", "\n\n".join(blocks))
+  if parity:
+    found = [json.loads(path.read_text()) for path in parity]
+    text = _filled(text, "parity", "\n".join(_parity(found)))
+  readme.write_text(text)
+
+
+def _filled(text: str, name: str, block: str) -> str:
+  return re.sub(
+    rf"(<!-- {name}: begin -->\n).*(<!-- {name}: end -->)",
+    lambda match: match[1] + block + "\n" + match[2],
+    text,
     flags=re.DOTALL,
   )
-  readme.write_text(filled)
+
+
+def _parity(tasks: list[dict]) -> list[str]:
+  lines = [
+    "| task | seeds | rows | ONNX: largest difference, same argmax | "
+    "StableHLO | int8: same argmax | accuracy, trained | accuracy, int8 |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+  ]
+  same = total = 0
+  for task in tasks:
+    seeds = task["seeds"]
+    read = task["rows"] * len(seeds)
+    held = sum(seed["int8"]["same_argmax"] for seed in seeds)
+    same, total = same + held, total + read
+    cells = [
+      task["task"],
+      len(seeds),
+      f"{task['rows']:,} ({task['evaluate_on']})",
+      *(_exact(seeds, name, read) for name in ("onnx", "stablehlo")),
+      f"{held / read:.2%}",
+      _accuracy([seed["accuracy"] for seed in seeds]),
+      _accuracy([seed["int8"]["accuracy"] for seed in seeds]),
+    ]
+    lines.append(f"| {' | '.join(map(str, cells))} |")
+  said = f"int8 decides as the trained student on {same / total:.2%} of all"
+  return [*lines, "", f"{said} {total:,} rows of all seeds pooled."]
+
+
+def _exact(seeds: list[dict], name: str, read: int) -> str:
+  largest = max(seed[name]["largest_difference"] for seed in seeds)
+  same = sum(seed[name]["same_argmax"] for seed in seeds)
+  return f"{largest:.1e}, {'all' if same == read else f'{same:,}'}"
+
+
+def _accuracy(values: list[float]) -> str:
+  return f"{100 * sum(values) / len(values):.2f}"
 
 
 def _head(name: str, found: dict) -> list[str]:
