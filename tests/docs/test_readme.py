@@ -80,7 +80,8 @@ def _launch(reader, command, request):
   """Against the stand-in for gcloud, whose machines end at once."""
   pod = request.getfixturevalue("cloud")
   pod.end_jobs(0)
-  words = shlex.split(command)
+  # Names of buckets are in small letters.
+  words = shlex.split(command.replace("BUCKET", "bucket"))
   pod.launch(words[2], "--poll_seconds=0.05", *words[3:])
   assert "create" in pod.verbs()
 

@@ -1,0 +1,109 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the README's pictures of a finished run of the quickstart.
+
+Run: python docs/make_images.py WORKDIR
+
+The plot is the report's own file; page and demo are photographed by headless
+Chromium. Of the quickstart alone, whose texts are this project's own. The demo
+needs onnxruntime-web-1.30.0.tgz in the cache, or fetches it.
+"""
+
+import functools
+import http.server
+import io
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+from etils import epath
+from PIL import Image
+
+from gd_jax import hub
+from gd_jax.export import demo
+
+IMAGES = pathlib.Path(__file__).parent / "images"
+PACKAGE = "onnxruntime-web-1.30.0.tgz"
+TEXT = "The parcel says delivered, but nobody here has it."
+# Into a copy of the demo's page: what a reader would type.
+_TYPING = """
+<script type="module">
+while (!window.classify) await new Promise((go) => setTimeout(go, 50));
+const box = document.getElementById("text");
+box.value = %s;
+box.dispatchEvent(new Event("input"));
+</script>
+"""
+
+
+def main(argv: list[str]) -> None:
+  """Writes docs/images/."""
+  workdir = pathlib.Path(argv[0])
+  results = json.loads((workdir / "report/results.json").read_text())
+  if results["task"] != "quickstart":
+    raise SystemExit("only the quickstart's texts may be shown")
+  IMAGES.mkdir(exist_ok=True)
+  plot = workdir / "report/figures/accuracy.svg"
+  shutil.copy(plot, IMAGES / "accuracy.svg")
+  page = (workdir / "report/index.html").resolve()
+  photograph(page.as_uri(), IMAGES / "report.png", size=(1000, 1000))
+  with tempfile.TemporaryDirectory() as folder:
+    shutil.copytree(workdir / "export", f"{folder}/export")
+    package = pathlib.Path(hub.cache_dir()) / PACKAGE
+    demo.build(
+      epath.Path(f"{folder}/export"),
+      package=str(package) if package.exists() else None,
+    )
+    site = pathlib.Path(folder) / "export/demo"
+    typed = (site / "index.html").read_text() + _TYPING % json.dumps(TEXT)
+    (site / "typed.html").write_text(typed)
+    handler = functools.partial(
+      http.server.SimpleHTTPRequestHandler, directory=str(site)
+    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    photograph(
+      f"http://127.0.0.1:{server.server_port}/typed.html",
+      IMAGES / "demo.png",
+      size=(760, 560),
+    )
+    server.shutdown()
+
+
+def photograph(url: str, file: pathlib.Path, *, size: tuple[int, int]) -> None:
+  """A picture of a page's top, in at most 128 colours.
+
+  Args:
+    url: Of the page.
+    file: A .png.
+    size: Width and height of the window, in pixels.
+  """
+  chromium = shutil.which("chromium") or shutil.which("google-chrome")
+  if chromium is None:
+    raise SystemExit("Chromium is missing: apt-get install chromium")
+  with tempfile.TemporaryDirectory() as folder:
+    shot = pathlib.Path(folder) / "shot.png"
+    subprocess.run(
+      [
+        chromium,
+        *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+        f"--user-data-dir={folder}/profile",
+        f"--window-size={size[0]},{size[1]}",
+        "--virtual-time-budget=30000",
+        f"--screenshot={shot}",
+        url,
+      ],
+      check=True,
+      capture_output=True,
+      timeout=300,
+    )
+    picture = Image.open(io.BytesIO(shot.read_bytes())).convert("RGB")
+  picture.quantize(128).save(file, optimize=True)
+
+
+if __name__ == "__main__":
+  main(sys.argv[1:])
