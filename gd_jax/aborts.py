@@ -1,8 +1,9 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A last line where JAX aborts the process because host 0 is gone.
+"""The last line of a process among several, said once, and even by an abort.
 
-Its client calls abort() from a thread of its own the moment host 0 dies. A
+Where host 0 is gone, JAX ends the process without a word to the user: its
+client calls abort() from a thread of its own the moment host 0 dies. A
 Python signal handler never runs then: abort() does not wait for the main
 thread. A C one does, and may call Python.
 """
@@ -11,11 +12,13 @@ import ctypes
 import os
 import signal
 import socket
+import threading
 from typing import Any
 
 # C keeps no reference to it.
 _kept: list[Any] = []
-_told: list[bool] = []
+# Taken by the thread that tells the user why the process ends.
+_telling = threading.Lock()
 
 
 def explain(coordinator: str, line: str) -> None:
@@ -33,8 +36,7 @@ def explain(coordinator: str, line: str) -> None:
     try:
       socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
     except OSError:
-      if not _told:
-        os.write(2, f"gd-jax: {line}\n".encode())
+      tell(line)
       os._exit(2)
     libc.signal(number, None)  # The default: abort() then ends the process.
 
@@ -44,6 +46,12 @@ def explain(coordinator: str, line: str) -> None:
   libc.signal(signal.SIGABRT, handler)
 
 
-def told() -> None:
-  """The user has been told already why this process ends."""
-  _told.append(True)
+def tell(line: str) -> None:
+  """Prints why this process ends, unless the user has been told."""
+  if told():
+    os.write(2, f"gd-jax: {line}\n".encode())
+
+
+def told() -> bool:
+  """From now on the user counts as told; whether that is new."""
+  return _telling.acquire(blocking=False)

@@ -23,6 +23,8 @@ from gd_jax import aborts, signals
 # up, in place of _SECONDS.
 SECONDS = "GD_JAX_HOST_SECONDS"
 _SECONDS = 60.0
+# Another: seconds that hosts have to come together, in place of the above.
+JOIN_SECONDS = "GD_JAX_JOIN_SECONDS"
 _BEAT_SECONDS = 1.0
 # How long a host that hears of another's end may take to end by itself.
 _GRACE_SECONDS = 5.0
@@ -52,6 +54,11 @@ def coordinator() -> str:
 def silence() -> float:
   """Seconds without a sign of life after which a host is given up."""
   return float(os.environ.get(SECONDS, _SECONDS))
+
+
+def joining() -> float:
+  """Seconds within which all hosts have to have come."""
+  return float(os.environ.get(JOIN_SECONDS, silence()))
 
 
 def put(key: str, value: str) -> None:
@@ -85,8 +92,17 @@ def gone(who: str, *, seconds: float = 0.0) -> str:
 
 def end_at_once(line: str) -> None:
   """Ends this process from any thread, whatever main waits for."""
-  print(f"gd-jax: {line}", file=sys.stderr, flush=True)
+  aborts.tell(line)
   os._exit(2)
+
+
+def tell(line: str) -> None:
+  """Prints why this process ends; of several threads the first one's line."""
+  if count() == 1:
+    print(f"gd-jax: {line}", file=sys.stderr)
+  else:
+    sys.stderr.flush()
+    aborts.tell(line)
 
 
 class _Watch(threading.Thread):
@@ -115,7 +131,7 @@ class _Watch(threading.Thread):
       except jax.errors.JaxRuntimeError:
         self.problem = gone("host 0")
       if self.problem and not self.leaving.wait(_GRACE_SECONDS):
-        print(f"gd-jax: {self.problem}", file=sys.stderr, flush=True)
+        aborts.tell(self.problem)
         last_words(self.problem)
         linger(2)
         os._exit(2)
@@ -162,6 +178,7 @@ def stop() -> None:
   """This host ends by itself, and no longer needs to be ended."""
   if _watch is not None:
     _watch.leaving.set()
+    _watch.join(_GRACE_SECONDS)  # It would ask a store that is closed.
 
 
 def problem() -> str | None:
@@ -190,8 +207,12 @@ def explanation(error: Exception) -> str | None:
 
 
 def last_words(line: str, *, code: int = 2, stopped: bool = False) -> None:
-  """Tells the other hosts that, and why, this one ends; the user was told."""
-  aborts.told()
+  """Tells the other hosts that, and why, this one ends.
+
+  Where it failed, the user was told.
+  """
+  if code:
+    aborts.told()
   if _watch is not None:
     said = {"line": line, "code": code, "stopped": stopped}
     try:

@@ -6,34 +6,34 @@ The part of `devices` that is about processes, in a file of its own for its
 length. Every host runs the same command; `jax.distributed` joins them. Host 0
 alone runs the pipeline, and calls the others to the phases that are for all.
 What they have to tell each other stands in the key-value store of JAX's own
-coordination service, which host 0 keeps; `host_watch` looks who is alive.
+coordination service, which host 0 keeps; `host_join` brings them together,
+`host_watch` looks who is alive.
 """
 
 import contextlib
 import os
 import secrets
-import socket
-import threading
+import sys
 import time
 from collections.abc import Callable, Iterator
 
 import jax
 from etils import epath
 
-from gd_jax import aborts, atomic, host_watch, signals
+from gd_jax import atomic, host_watch, signals
 from gd_jax.errors import UserError
+from gd_jax.host_join import start
 from gd_jax.host_watch import (
-  SECONDS,
   count,
   explanation,
   folder,
   index,
   last_words,
-  put,
-  silence,
+  problem,
+  tell,
 )
 
-__all__ = ["count", "explanation", "index", "last_words"]
+__all__ = ["count", "explanation", "index", "last_words", "start", "tell"]
 
 # A disk shared by network shows a new file late.
 _SHARED_SECONDS = 15.0
@@ -45,112 +45,6 @@ def is_first() -> bool:
   return index() == 0
 
 
-def start(
-  *,
-  automatic: bool = False,
-  coordinator: str | None = None,
-  num_processes: int | None = None,
-  process_id: int | None = None,
-) -> None:
-  """Joins the other hosts, before any use of a device; alone it does nothing.
-
-  Args:
-    automatic: Ask the TPU pod or Slurm who takes part.
-    coordinator: HOST:PORT of host 0; else JAX_COORDINATOR_ADDRESS says it.
-    num_processes: How many; else JAX_NUM_PROCESSES.
-    process_id: Which this is; else JAX_PROCESS_ID.
-
-  Raises:
-    UserError: Something is missing, or the others can't be reached.
-  """
-  environment = os.environ
-  coordinator = coordinator or environment.get("JAX_COORDINATOR_ADDRESS")
-  if coordinator is None and not automatic:
-    return
-  if num_processes is None and "JAX_NUM_PROCESSES" in environment:
-    num_processes = int(environment["JAX_NUM_PROCESSES"])
-  if process_id is None and "JAX_PROCESS_ID" in environment:
-    process_id = int(environment["JAX_PROCESS_ID"])
-  if not automatic:
-    _check(coordinator, num_processes, process_id)
-    assert coordinator is not None, "_check has looked"
-    if process_id:
-      _reach(coordinator)
-  jax.config.update("jax_cpu_collectives_implementation", "gloo")
-  # It would take SIGTERM for itself, and `signals` then hears nothing.
-  jax.config.update("jax_enable_preemption_service", False)
-  seconds = silence()
-  giving_up = threading.Timer(seconds, _nobody_came, [coordinator])
-  giving_up.daemon = True
-  giving_up.start()
-  try:
-    jax.distributed.initialize(
-      coordinator,
-      num_processes,
-      process_id,
-      # Ours come first: JAX ends the process without a word to the user.
-      initialization_timeout=int(2 * seconds + 30),
-      heartbeat_timeout_seconds=int(3 * seconds + 60),
-      shutdown_timeout_seconds=int(seconds),
-    )
-  except (ValueError, RuntimeError) as error:
-    raise UserError(
-      f"the hosts could not be joined ({_line(error)}): give --coordinator="
-      "HOST:PORT --num_processes=N --process_id=I, or on a TPU pod or under "
-      "Slurm --distributed"
-    ) from error
-  finally:
-    giving_up.cancel()
-  if count() > 1:
-    host_watch.begin()
-    aborts.explain(host_watch.coordinator(), host_watch.gone("host 0"))
-
-
-def _check(
-  coordinator: str | None, num_processes: int | None, process_id: int | None
-) -> None:
-  if num_processes is None or process_id is None:
-    raise UserError(
-      "--coordinator also needs --num_processes=N and --process_id=I, or the "
-      "environment's JAX_NUM_PROCESSES and JAX_PROCESS_ID"
-    )
-  if not 0 <= process_id < num_processes:
-    raise UserError(
-      f"--process_id={process_id}: {num_processes} hosts are numbered 0 to "
-      f"{num_processes - 1}"
-    )
-  name, colon, port = (coordinator or "").rpartition(":")
-  if not (name and colon and port.isdigit()):
-    raise UserError(
-      f"--coordinator={coordinator}: it is the HOST:PORT of host 0"
-    )
-
-
-def _reach(coordinator: str) -> None:
-  """Waits for host 0 to listen: JAX would end the process without a line."""
-  host, _, port = coordinator.rpartition(":")
-  start = time.monotonic()
-  while True:
-    try:
-      socket.create_connection((host, int(port)), timeout=5).close()
-      return
-    except OSError as error:
-      if time.monotonic() - start > silence():
-        raise UserError(
-          f"host 0 does not answer at {coordinator} after {silence():.0f} s "
-          f"({_line(error)}): start it, or mend --coordinator"
-        ) from error
-      time.sleep(0.2)
-
-
-def _nobody_came(coordinator: str | None) -> None:
-  host_watch.end_at_once(
-    f"not all hosts joined at {coordinator or 'the coordinator'} within "
-    f"{silence():.0f} s: start the same command on every host, each with its "
-    f"own --process_id, or raise {SECONDS}"
-  )
-
-
 def barrier(name: str) -> None:
   """Waits until every host is at the barrier `name`, while all are alive.
 
@@ -160,7 +54,7 @@ def barrier(name: str) -> None:
   """
   if count() > 1:
     key = _numbered(f"barrier/{name}")
-    put(f"{key}/{index()}", "1")
+    _put(f"{key}/{index()}", "1", name=name)
     _wait(name, lambda: len(folder(key)) == count())
 
 
@@ -204,7 +98,7 @@ def calls(workdir: epath.Path) -> Iterator[str]:
 
 def _call(name: str) -> None:
   if count() > 1:
-    put(f"{_numbered('call')}/0", name)
+    _put(f"{_numbered('call')}/0", name, name=name)
 
 
 def agree(name: str, value: str) -> str:
@@ -217,7 +111,7 @@ def agree(name: str, value: str) -> str:
     return value
   key = _numbered(f"agree/{name}")
   if is_first():
-    put(f"{key}/0", value)
+    _put(f"{key}/0", value, name=name)
   return _heard(key, name)
 
 
@@ -229,21 +123,19 @@ def require_shared(workdir: epath.Path) -> None:
   """
   if count() == 1:
     return
-  key = _numbered("workdir")
+  key, look = _numbered("workdir"), "the look at the workdir"
   if is_first():
     token = secrets.token_hex(16)
     file = workdir / f".shared-{token}{atomic.TEMPORARY}"
     file.write_text(token)
-    put(f"{key}/token/0", token)
-  token = _heard(f"{key}/token", "the look at the workdir")
+    _put(f"{key}/token/0", token, name=look)
+  token = _heard(f"{key}/token", look)
   file = workdir / f".shared-{token}{atomic.TEMPORARY}"
   due = time.monotonic() + (0 if is_first() else _SHARED_SECONDS)
   while not (seen := _holds(file, token)) and time.monotonic() < due:
     time.sleep(0.2)
-  put(f"{key}/seen/{index()}", "yes" if seen else "no")
-  _wait(
-    "the look at the workdir", lambda: len(folder(f"{key}/seen")) == count()
-  )
+  _put(f"{key}/seen/{index()}", "yes" if seen else "no", name=look)
+  _wait(look, lambda: len(folder(f"{key}/seen")) == count())
   blind = [h for h, said in folder(f"{key}/seen").items() if said == "no"]
   if is_first():
     file.unlink(missing_ok=True)
@@ -274,7 +166,14 @@ def leave(code: int) -> None:
     except (UserError, signals.Stopped) as error:
       host_watch.end_at_once(str(error) or "stopped at the very end")
     host_watch.stop()
-    jax.distributed.shutdown()
+    try:
+      jax.distributed.shutdown()
+    except jax.errors.JaxRuntimeError:
+      # One was killed behind the last barrier: nothing is lost by it, but JAX
+      # would complain once more at exit.
+      sys.stdout.flush()
+      sys.stderr.flush()
+      os._exit(0)
     return
   host_watch.stop()
   host_watch.linger(code)
@@ -282,17 +181,30 @@ def leave(code: int) -> None:
   os._exit(code)
 
 
+def _put(key: str, value: str, *, name: str) -> None:
+  """Puts a value for the barrier `name`.
+
+  Raises:
+    UserError: Host 0 is gone, and the store with it.
+  """
+  try:
+    host_watch.put(key, value)
+  except jax.errors.JaxRuntimeError as error:
+    why = problem() or host_watch.gone("host 0")
+    raise UserError(f"at the barrier {name!r}: {why}") from error
+
+
 def _wait(name: str, is_over: Callable[[], bool]) -> None:
   pause = 0.01
   while True:
-    problem = host_watch.problem()
+    why = problem()
     try:
       if is_over():
         return
     except jax.errors.JaxRuntimeError:
-      problem = problem or host_watch.gone("host 0")
-    if problem:
-      raise UserError(f"at the barrier {name!r}: {problem}")
+      why = why or host_watch.gone("host 0")
+    if why:
+      raise UserError(f"at the barrier {name!r}: {why}")
     if signals.requested() and host_watch.has_any_ended():
       raise signals.Stopped
     time.sleep(pause)
@@ -303,10 +215,6 @@ def _heard(key: str, name: str) -> str:
   """What host 0 has put below `key`."""
   _wait(name, lambda: bool(folder(key)))
   return folder(key)["0"]
-
-
-def _line(error: Exception) -> str:
-  return str(error).strip().split("\n", 1)[0][:200]
 
 
 _numbers: dict[str, int] = {}

@@ -32,6 +32,7 @@ from ml_collections import config_flags
 
 from gd_jax import (
   devices,
+  emptied,
   hosts,
   hub,
   pipeline,
@@ -46,6 +47,8 @@ from gd_jax.planning import machines, plan
 from gd_jax.progress import Progress
 
 FLAGS = flags.FLAGS
+
+emptied.allow()
 
 _CONFIG = config_flags.DEFINE_config_file(
   "config", None, "A config file, perhaps with an argument: FILE.py:quick."
@@ -220,12 +223,16 @@ def _parse(argv: list[str]) -> None:
     rest = FLAGS(argv)
     _require_config_file()
     _ = _CONFIG.value  # a config that did not load raises only here
+    emptied.check(FLAGS["config"])
   except UserError:
     raise
   except (AttributeError, KeyError) as error:
+    if (file := _raised_in(error)) is not None:
+      line = f"{file}: {type(error).__name__}: {_one_line(error)}"
+      raise UserError(line) from error
     raise UserError(f"unknown config field: {_one_line(error)}") from error
   except Exception as error:  # config files raise what they like
-    raise UserError(_one_line(error)) from error
+    raise UserError(_wrong_with_config(error)) from error
   if len(rest) > 1:
     raise UserError(
       f"don't know what to do with {rest[1]!r}: flags are --NAME=VALUE"
@@ -234,6 +241,24 @@ def _parse(argv: list[str]) -> None:
     raise UserError("--workdir is missing: say where artefacts shall be kept")
   if _CONFIG.value is None and not _VERIFY.value:
     raise UserError("--config is missing: try --config=configs/trec.py")
+
+
+def _raised_in(error: Exception) -> str | None:
+  """The config file whose own code has raised, or None."""
+  frames = traceback.extract_tb(error.__traceback__)
+  files = [frame.filename for frame in frames if frame.name == "get_config"]
+  return files[0] if files else None
+
+
+def _wrong_with_config(error: Exception) -> str:
+  """One line on what absl, ml_collections or a config file has raised."""
+  line = _one_line(error)
+  if isinstance(error, SyntaxError):
+    return f"{error.filename}, line {error.lineno}: {line}"
+  named = re.match(r"flag --config=([^:]+): Error whilst parsing", str(error))
+  if named and named[1] not in line:
+    return f"{named[1]}: {line}"
+  return line
 
 
 def _config_file() -> str:
@@ -288,7 +313,7 @@ def _unraisable(unraisable: Any) -> None:
 
 
 def _complain(line: str, *, code: int = 2) -> int:
-  print(f"gd-jax: {line}", file=sys.stderr)
+  hosts.tell(line)
   hosts.last_words(line, code=code)
   return code
 

@@ -33,3 +33,23 @@ def test_an_abort_is_explained_where_host_0_is_gone(answers):
   assert (ran.returncode, said in ran.stderr) == (
     (-6, False) if answers else (2, True)
   )
+
+
+_TWICE = """
+import threading
+from gd_jax import aborts
+meeting = threading.Barrier(8)
+def end(i):
+  meeting.wait()
+  aborts.tell(f"line {i}")
+threads = [threading.Thread(target=end, args=(i,)) for i in range(8)]
+[t.start() for t in threads], [t.join() for t in threads]
+"""
+
+
+# Dies if: main and the thread that watches the hosts both say why it ends.
+def test_of_several_threads_one_tells():
+  ran = subprocess.run(
+    [sys.executable, "-c", _TWICE], capture_output=True, text=True, check=True
+  )
+  assert ran.stderr.count("gd-jax: line") == 1

@@ -5,7 +5,7 @@
 import pytest
 from etils import epath
 
-from gd_jax import hosts
+from gd_jax import host_watch, hosts
 from gd_jax.errors import UserError
 
 
@@ -40,7 +40,7 @@ def test_half_of_the_flags_are_refused(fields, words):
 
 # Dies if: host 1 waits longer than it is told to, or not at all.
 def test_a_host_0_that_does_not_answer_is_named(monkeypatch):
-  monkeypatch.setenv(hosts.SECONDS, "0.5")
+  monkeypatch.setenv(host_watch.JOIN_SECONDS, "0.5")
   with pytest.raises(
     UserError, match=r"host 0 does not answer at 127\.0\.0\.1"
   ):

@@ -47,6 +47,13 @@ def command(monkeypatch, capsys):
       ["--config=configs/trec.py", "--config.corpus.num_texts=many"],
       ["many"],
     ),
+    (
+      ["--config=configs/trec.py", "--config.corpus.num_texts=None"],
+      ["config.corpus.num_texts can't be None"],
+    ),
+    (["--config=configs/trec.py", "--config.task=None"], ["config.task"]),
+    (["--config=README.md"], ["README.md, line"]),
+    (["--config=configs/common.py"], ["configs/common.py: get_config()"]),
     (["--wrokdir=w"], ["wrokdir", "workdir"]),
     (["--config=configs/trec.py", "--workdir=w", "trec"], ["'trec'"]),
     (
@@ -68,6 +75,46 @@ def test_bad_input_gets_one_line_and_exit_2(
   assert "Traceback" not in said and "\\n" not in said
   for word in words:
     assert word in said
+
+
+# Dies if: "None" is taken for text, or for a number.
+def test_a_field_can_be_emptied(command, monkeypatch, tmp_path):
+  found = []
+  monkeypatch.setattr(
+    pipeline, "run", lambda config, *_, **__: found.append(config)
+  )
+  code, said = command(
+    "--config=configs/trec.py",
+    f"--workdir={tmp_path}/w",
+    "--config.data.labels_per_class=None",
+    "--config.generator.condition=None",
+    "--config.students.mix=None",
+  )
+  assert (code, said) == (0, "")
+  assert found[0].data.labels_per_class is None
+  assert found[0].generator.condition is found[0].students.mix is None
+
+
+# Dies if: an error of a config file's own code is taken for an unknown field.
+@pytest.mark.parametrize(
+  ("line", "words"),
+  [
+    ('{}["nope"]', "KeyError: nope"),
+    ("config.corpus.num_textz = 5", "AttributeError: Key"),
+  ],
+)
+def test_a_config_files_own_error_names_the_file(
+  command, tmp_path, line, words
+):
+  file = tmp_path / "own.py"
+  file.write_text(
+    "from configs import trec\n"
+    "def get_config():\n"
+    f"  config = trec.get_config()\n  {line}\n  return config\n"
+  )
+  code, said = command(f"--config={file}", f"--workdir={tmp_path}/w")
+  assert code == 2
+  assert said.startswith(f"gd-jax: {file}: {words}")
 
 
 @pytest.mark.parametrize(

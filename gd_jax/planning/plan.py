@@ -4,8 +4,8 @@
 
 Time is a guess from the operations (6 a parameter and token in training, 2
 otherwise: Kaplan et al. 2020, section 2.1) and from a share of the machine's
-best that such programs reach; beside phases that the workdir has finished it
-is compared with what they took.
+best that such programs reach. Time and bytes are compared with what the phases
+took that the workdir has finished on such a machine.
 """
 
 import dataclasses
@@ -33,15 +33,29 @@ class Line:
     footprint: What it holds and computes.
     seconds: The guess of its time.
     compiled: Bytes on a device by the TPU compiler, or None.
-    measured: Seconds that the workdir's own run of it took, or None.
+    measured: What the workdir's own run of it took, or None.
     fits: Whether a device's memory holds it.
   """
 
   footprint: footprints.Footprint
   seconds: float
   compiled: float | None
-  measured: float | None
+  measured: "Measured | None"
   fits: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+  """What a phase took.
+
+  Attributes:
+    seconds: Of all its runs, as its manifest has it.
+    taken: Bytes beyond those in use when it began, from `peaks`; None where
+      they are not known.
+  """
+
+  seconds: float
+  taken: float | None
 
 
 def make(
@@ -54,14 +68,11 @@ def make(
   """
   texts = shapes.texts(config, workdir)
   lines = [judge(config, texts, machine, name) for name in footprints.PHASES]
-  if machine.platform == "cpu":
-    lines = [
-      dataclasses.replace(
-        line, measured=_measured(workdir, line.footprint.phase)
-      )
-      for line in lines
-    ]
-  return lines, texts
+  measured = [_measured(workdir, name, machine) for name in footprints.PHASES]
+  return [
+    dataclasses.replace(line, measured=found)
+    for line, found in zip(lines, measured, strict=True)
+  ], texts
 
 
 def judge(
@@ -112,12 +123,7 @@ def describe(
     )
   for line in lines:
     yield f"{line.footprint.phase}: {line.footprint.what}"
-    if line.measured is not None:
-      yield (
-        f"{line.footprint.phase}: measured {_time(line.measured)} here, planned"
-        f" {_time(line.seconds)}: off by a factor of"
-        f" {line.measured / line.seconds:.2f}"
-      )
+    yield from _off(line)
   mean = texts.mean_tokens
   yield (
     f"GiB on one device, {known}. Time assumes"
@@ -137,12 +143,37 @@ def _seconds(
   return max(footprint.flops / rate, by_memory)
 
 
-def _measured(workdir: epath.Path, phase: str) -> float | None:
-  path = workdir / phase / "manifest.json"
+def _measured(
+  workdir: epath.Path, phase: str, machine: machines.Machine
+) -> Measured | None:
+  path = workdir / phase / artefacts.MANIFEST
   if not path.exists():
     return None
   found: Any = artefacts.read_json(path)
-  return found["seconds"]
+  memory = found["counts"].get("memory")
+  # Where no memory is told of, nothing tells on what it ran either.
+  if (memory["platform"] if memory else "cpu") != machine.platform:
+    return None
+  taken = memory["peak"] - memory["before"] if memory else None
+  return Measured(found["seconds"], taken)
+
+
+def _off(line: Line) -> Iterator[str]:
+  """How far the plan was off."""
+  if (found := line.measured) is None:
+    return
+  yield (
+    f"{line.footprint.phase}: measured {_time(found.seconds)} here, planned"
+    f" {_time(line.seconds)}: off by a factor of"
+    f" {found.seconds / line.seconds:.2f}"
+  )
+  if found.taken is not None:
+    total = line.footprint.total if line.compiled is None else line.compiled
+    yield (
+      f"{line.footprint.phase}: measured {found.taken / machines.GIB:.2f} GiB"
+      f" here, planned {total / machines.GIB:.2f} GiB: off by a factor of"
+      f" {found.taken / total:.2f}"
+    )
 
 
 def _time(seconds: float) -> str:

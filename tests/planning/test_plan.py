@@ -62,16 +62,41 @@ def test_what_does_not_fit_is_said_so():
   assert "NO" in "\n".join(plan.describe([found], texts, machine))
 
 
+def _finished(workdir, phase, **counts):
+  (workdir / phase).mkdir()
+  found = {"seconds": 1234.0, "counts": counts}
+  (workdir / phase / "manifest.json").write_text(json.dumps(found))
+
+
+def _said(config, workdir, machine):
+  machine = machines.parse(machine)
+  lines, texts = plan.make(config, epath.Path(workdir), machine)
+  return "\n".join(plan.describe(lines, texts, machine)), lines
+
+
+# Dies if: seconds or bytes are not those of the phase's own manifest, or what
+# the process held before counts as the phase's.
 def test_beside_a_finished_run_it_says_how_far_it_was_off(config, tmp_path):
-  # Dies if: the seconds are not those of the phase's own manifest.
-  folder = tmp_path / "students"
-  folder.mkdir()
-  (folder / "manifest.json").write_text(json.dumps({"seconds": 1234.0}))
-  machine = machines.parse("cpu")
-  lines, texts = plan.make(config, epath.Path(tmp_path), machine)
-  said = "\n".join(plan.describe(lines, texts, machine))
+  memory = {"platform": "cpu", "before": 2**30, "peak": 3 * 2**30}
+  _finished(tmp_path, "students")  # as before there were such counts
+  _finished(tmp_path, "teacher", memory=memory)
+  said, lines = _said(config, tmp_path, "cpu")
   assert "students: measured 21 min here, planned" in said
-  assert said.count("measured") == 1
+  planned = lines[0].footprint.total
+  assert (
+    f"teacher: measured 2.00 GiB here, planned {planned / 2**30:.2f} GiB: off"
+    f" by a factor of {2 * 2**30 / planned:.2f}"
+  ) in said
+  assert said.count("measured") == 3
+
+
+# Dies if: a plan for one kind of machine is compared with a run on another.
+def test_a_run_elsewhere_is_not_compared(config, tmp_path):
+  memory = {"platform": "gpu", "before": 0, "peak": 2**30}
+  _finished(tmp_path, "students")
+  _finished(tmp_path, "corpus", memory=memory)
+  assert _said(config, tmp_path, "cpu")[0].count("measured") == 1
+  assert _said(config, tmp_path, "h200")[0].count("measured") == 2
 
 
 def test_classes_come_from_the_files(config, texts, tmp_path):
