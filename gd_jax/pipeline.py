@@ -7,6 +7,7 @@ done from these inputs and this config; one that was made otherwise is never
 overwritten: the run ends with a line that names the field and both values.
 """
 
+import operator
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from gd_jax import (
   config_checks,
   hosts,
   journal,
+  peaks,
   profiling,
   recipes,
   signals,
@@ -35,10 +37,6 @@ from gd_jax.phases import (
 )
 from gd_jax.progress import Progress
 from gd_jax.recipes import Config, Phase
-
-
-def _larger(was: Any, now: Any) -> bool:
-  return now > was
 
 
 def _anything(was: Any, now: Any) -> bool:
@@ -78,7 +76,7 @@ PHASES = (
     reads=("data", "generator"),
     also=("seed",),
     free=frozenset({"steps_per_call"}),
-    grows={"corpus.num_texts": _larger},
+    grows={"corpus.num_texts": operator.lt},  # it was less
     shared=True,
   ),
   Phase(
@@ -338,12 +336,13 @@ def _run_phase(
     progress.warn(f"{title}: {problem}: it is made anew")
   progress.say(f"{title}")
   shared = phase.name if phase.shared else None
+  work = peaks.counted(phase.run) if shared else phase.run  # They compute.
   with (
     journal.keep(folder) as kept,
     hosts.together(shared),
     profiling.span(phase.name),
   ):
-    found = phase.run(config, workdir, progress)
+    found = work(config, workdir, progress)
   manifest = artefacts.finish(
     folder, config=fields, inputs=inputs, counts=found, seconds=kept.seconds
   )
