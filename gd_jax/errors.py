@@ -8,3 +8,7 @@ class UserError(Exception):
 
   The text says what is wrong, where (file, line, field), and what to do.
   """
+
+  def _render_traceback_(self) -> list[str]:
+    """What a notebook shows of it: IPython asks, and leaves its own out."""
+    return [f"gd-jax: {self}"]

@@ -6,10 +6,6 @@ Example:
   python -m gd_jax.main --config=configs/trec.py --workdir=runs/trec
 """
 
-import ast
-import contextlib
-import difflib
-import errno
 import logging
 import os
 import pathlib
@@ -31,8 +27,10 @@ from etils import epath
 from ml_collections import config_flags
 
 from gd_jax import (
+  config_files,
   devices,
   emptied,
+  failures,
   hosts,
   hub,
   pipeline,
@@ -42,7 +40,6 @@ from gd_jax import (
   verifier,
 )
 from gd_jax.errors import UserError
-from gd_jax.models.pretrained import PretrainedError
 from gd_jax.planning import machines, plan
 from gd_jax.progress import Progress
 
@@ -91,15 +88,6 @@ _PROCESS_ID = flags.DEFINE_integer(
   "process_id", None, "With --coordinator: this host's number, 0 the first."
 )
 
-# EFBIG: beyond the limit on a file's size.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL_WORDS = (
-  "No space left on device",
-  "Disk quota exceeded",
-  "File too large",
-)
-_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-
 
 def cli() -> None:
   """The console script `gd-jax`."""
@@ -109,7 +97,9 @@ def cli() -> None:
     if hosts.count() == 1:
       raise
     traceback.print_exc()
-    hosts.last_words(f"{type(error).__name__}: {_one_line(error)}", code=1)
+    hosts.last_words(
+      f"{type(error).__name__}: {failures.one_line(error)}", code=1
+    )
     code = 1
   hosts.leave(code)
   sys.exit(code)
@@ -135,8 +125,6 @@ def main() -> int:
     )
     progress.quiet = not hosts.is_first()
     return _run(progress)
-  except (UserError, PretrainedError) as error:
-    return _complain(str(error))
   except signals.Stopped:
     code = signals.exit_code()
     hosts.last_words("it was stopped", code=code, stopped=True)
@@ -150,30 +138,12 @@ def main() -> int:
       "interrupted at once; the same command goes on from the last save",
       code=130,
     )
-  except OSError as error:
-    if error.errno in _FULL:
-      return _complain(
-        f"the disk is full ({error.filename or error}): make room, then give "
-        "the same command again; what was finished is kept"
-      )
-    if error.errno in _DENIED:
-      return _complain(
-        f"{error.filename or error} can't be written or read "
-        f"({error.strerror}): mend its permissions or choose another --workdir"
-      )
-    raise
   except Exception as error:
-    # TensorStore, beneath Orbax, has errors of its own for a full disk.
-    if any(words in str(error) for words in _FULL_WORDS):
-      return _complain(
-        "the disk is full: make room, then give the same command again; what "
-        "was finished is kept"
-      )
     # A collective breaks off when a host is gone.
-    line = hosts.explanation(error)
-    if line is not None:
-      return _complain(line)
-    raise
+    line = failures.as_user_error(error) or hosts.explanation(error)
+    if line is None:
+      raise
+    return _complain(str(line))
 
 
 def _run(progress: Progress) -> int:
@@ -221,16 +191,19 @@ def _parse(argv: list[str]) -> None:
   sys.path.insert(0, os.getcwd())
   try:
     rest = FLAGS(argv)
-    _require_config_file()
+    if FLAGS["config"].value is not None or FLAGS["config"].present:
+      config_files.require(pathlib.Path(_config_file()))
     _ = _CONFIG.value  # a config that did not load raises only here
     emptied.check(FLAGS["config"])
   except UserError:
     raise
   except (AttributeError, KeyError) as error:
     if (file := _raised_in(error)) is not None:
-      line = f"{file}: {type(error).__name__}: {_one_line(error)}"
+      line = f"{file}: {type(error).__name__}: {failures.one_line(error)}"
       raise UserError(line) from error
-    raise UserError(f"unknown config field: {_one_line(error)}") from error
+    raise UserError(
+      f"unknown config field: {failures.one_line(error)}"
+    ) from error
   except Exception as error:  # config files raise what they like
     raise UserError(_wrong_with_config(error)) from error
   if len(rest) > 1:
@@ -252,7 +225,7 @@ def _raised_in(error: Exception) -> str | None:
 
 def _wrong_with_config(error: Exception) -> str:
   """One line on what absl, ml_collections or a config file has raised."""
-  line = _one_line(error)
+  line = failures.one_line(error)
   if isinstance(error, SyntaxError):
     return f"{error.filename}, line {error.lineno}: {line}"
   named = re.match(r"flag --config=([^:]+): Error whilst parsing", str(error))
@@ -265,30 +238,6 @@ def _config_file() -> str:
   """The config's file, without the argument behind the colon."""
   name = config_flags.get_config_filename(FLAGS["config"])
   return name.partition(":")[0]
-
-
-def _require_config_file() -> None:
-  """Raises UserError with the nearest name if the config file is not there."""
-  if FLAGS["config"].value is None and not FLAGS["config"].present:
-    return
-  file = pathlib.Path(_config_file())
-  if file.is_file():
-    return
-  beside = [path.name for path in file.parent.glob("*.py")]
-  near = difflib.get_close_matches(file.name, beside, n=1)
-  hint = f"did you mean {file.parent / near[0]}?" if near else "check its path"
-  raise UserError(f"there is no config file {file}: {hint}")
-
-
-def _one_line(error: Exception) -> str:
-  text = str(error.args[0] if error.args else error) or type(error).__name__
-  # ml_collections quotes what it passes on: a repr, or a whole traceback.
-  with contextlib.suppress(ValueError, SyntaxError):
-    text = str(ast.literal_eval(text))
-  if "Traceback (most recent call last)" in text:
-    text = text.strip().rsplit("\n", 1)[-1]
-    text = re.sub(r"^\w+(Error|Exception): ", "", text)
-  return " ".join(line.strip() for line in text.strip().splitlines())
 
 
 def _keep_quiet() -> None:
@@ -306,7 +255,7 @@ def _keep_quiet() -> None:
 def _unraisable(unraisable: Any) -> None:
   error = unraisable.exc_value
   # Writers that are closed at exit: that the disk is full was said before.
-  is_full = isinstance(error, OSError) and error.errno in _FULL
+  is_full = isinstance(error, OSError) and error.errno in failures.FULL
   # TensorStore's threads tell of writes to a loop that has given up on them.
   if not is_full and "loop is closed" not in str(error):
     sys.__unraisablehook__(unraisable)

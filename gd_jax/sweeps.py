@@ -22,7 +22,7 @@ from typing import Any
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, config_checks, hosts, pipeline
+from gd_jax import artefacts, config_checks, config_files, hosts, pipeline
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 from gd_jax.reporting import sweep_figure, table
@@ -75,18 +75,7 @@ def apply(config: config_dict.ConfigDict, point: Point) -> Any:
   Raises:
     UserError: a field that the config does not have, or of the wrong type.
   """
-  copy = config.copy_and_resolve_references()
-  with copy.unlocked():
-    for name, value in point.items():
-      section, _, field = name.rpartition(".")
-      target: Any = copy.get(section, {}) if section else copy
-      if field not in target:
-        raise UserError(f"the sweep names a field the config lacks: {name}")
-      try:
-        target[field] = value
-      except TypeError as error:
-        raise UserError(f"the sweep's {name}={value!r}: {error}") from error
-  return copy.lock()
+  return config_files.with_fields(config, point, source="the sweep")
 
 
 def run(

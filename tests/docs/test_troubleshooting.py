@@ -24,6 +24,9 @@ MADE_ELSEWHERE = {
   "leases.take": "the workdir … is in use by process …",
   # What a config file or absl raised is passed on.
   "main._parse": None,
+  "config_files.load": None,
+  # What the reader of models raised is passed on.
+  "failures.as_user_error": None,
   # What hosts.explanation found.
   "main.main": "host … has ended: …",
   "hosts.leave": "… was not heard of … and is given up: …",
