@@ -27,6 +27,15 @@ from gd_jax import hub
 from gd_jax.export import demo
 
 IMAGES = pathlib.Path(__file__).parent / "images"
+README = pathlib.Path(__file__).parents[1] / "README.md"
+# What is put between the marks of that name in the README.
+SHOWN = {
+  "picture": "![Accuracy of each arm](docs/images/accuracy.svg)",
+  "screenshots": (
+    "![The top of the quickstart's report](docs/images/report.png)\n\n"
+    "![The demo page of its student](docs/images/demo.png)"
+  ),
+}
 PACKAGE = "onnxruntime-web-1.30.0.tgz"
 TEXT = "The parcel says delivered, but nobody here has it."
 # Into a copy of the demo's page: what a reader would type.
@@ -41,7 +50,7 @@ box.dispatchEvent(new Event("input"));
 
 
 def main(argv: list[str]) -> None:
-  """Writes docs/images/."""
+  """Writes docs/images/ and shows them in the README."""
   workdir = pathlib.Path(argv[0])
   results = json.loads((workdir / "report/results.json").read_text())
   if results["task"] != "quickstart":
@@ -72,6 +81,12 @@ def main(argv: list[str]) -> None:
       size=(760, 560),
     )
     server.shutdown()
+  text = README.read_text("utf-8")
+  for name, shown in SHOWN.items():
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+    before, _, rest = text.partition(begin)
+    text = before + begin + shown + "\n" + end + rest.partition(end)[2]
+  README.write_text(text, "utf-8")
 
 
 def photograph(url: str, file: pathlib.Path, *, size: tuple[int, int]) -> None:
