@@ -41,7 +41,7 @@ PACKAGE = "onnxruntime-web-1.30.0.tgz"
 _SECONDS = 20
 TEXT = "The parcel says delivered, but nobody here has it."
 # Into a copy of the demo's page: what a reader would type. The picture, which
-# no server has, puts off the moment of the photograph until the answer is there.
+# no server has, puts off the photograph until the answer is there.
 _TYPING = """
 <img src="wait" hidden>
 <script type="module">
