@@ -256,6 +256,12 @@ def platform() -> str:
   return jax.default_backend()
 
 
+def name_all() -> str:
+  """All devices of all hosts, such as "4 × NVIDIA H200"."""
+  found = jax.devices()
+  return f"{len(found)} × {found[0].device_kind}"
+
+
 def about(operations: float) -> str:
   """A guess, within a factor of two or so, of how long a computation takes.
 

@@ -12,6 +12,7 @@ Legend: B rows, L tokens, T tokens a text at most, V vocabulary.
 
 import dataclasses
 import math
+import os
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from ml_collections import config_dict
 from gd_jax.models import families
 from gd_jax.planning import shapes
 from gd_jax.planning.machines import Machine
-from gd_jax.training import losses
+from gd_jax.training import losses, side_by_side
 
 _FLOAT = 4
 # Gradients, AdamW's two moments, and the best parameters so far.
@@ -209,18 +210,26 @@ def soft_labels(
 def students(
   config: config_dict.ConfigDict, texts: shapes.Texts, machine: Machine
 ) -> Footprint:
-  """All trainings; on an accelerator those of a device side by side."""
+  """All trainings: those of a device side by side, or a core's one by one."""
   c = config.students
-  module = shapes.student(config, texts.num_classes)
   trainings = shapes.num_trainings(config)
-  together = (
-    1
-    if machine.platform == "cpu" or c.mode == "sequential"
-    else -(-trainings // machine.num_devices)
+  length = _tokens(texts, c.max_tokens) + 8  # rows are padded to like ones
+  alone = shapes.student(config, texts.num_classes, side_by_side=False)
+  mode = side_by_side.choose_mode(
+    c.mode,
+    work=_working(alone, head=False) * c.batch_size * length,
+    platform=machine.platform,
+  )
+  if mode == "vmap":
+    together = -(-trainings // machine.num_devices)
+  else:
+    on_cpu = machine.platform == "cpu"
+    together = min(trainings, (os.cpu_count() or 1) if on_cpu else 1)
+  module = shapes.student(
+    config, texts.num_classes, side_by_side=mode == "vmap"
   )
   params = shapes.params_of(module)
   loss = losses.make_classifier_loss(module)
-  length = _tokens(texts, c.max_tokens) + 8  # rows are padded to like ones
   kept = _kept(loss, params, rows=c.batch_size, length=c.max_tokens)
   store = 4 * config.corpus.num_texts * (c.max_tokens + texts.num_classes)
   return Footprint(

@@ -140,7 +140,9 @@ def generator(config: config_dict.ConfigDict) -> Any:
   return make(model, **memory.module_fields(c, "generator"))
 
 
-def student(config: config_dict.ConfigDict, num_classes: int) -> Any:
+def student(
+  config: config_dict.ConfigDict, num_classes: int, *, side_by_side: bool
+) -> Any:
   """The module that the phase would train; as many word pieces as allowed."""
   c = config.students
   vocab_size, _, _ = student_setting.words(c)
@@ -150,7 +152,7 @@ def student(config: config_dict.ConfigDict, num_classes: int) -> Any:
     "num_classes": num_classes,
     **student_setting.model_fields(c, c.model),
   }
-  if c.mode == "vmap" and "conv" in families.spec_of(families.build(spec)):
+  if side_by_side and "conv" in families.spec_of(families.build(spec)):
     spec["conv"] = "im2col"
   return families.build(spec)
 

@@ -8,6 +8,7 @@ rented. Compiled for, not run on, TPU.
 """
 
 import contextlib
+import functools
 import importlib.util
 import math
 import os
@@ -26,7 +27,7 @@ from gd_jax.models import decoding
 from gd_jax.planning import shapes
 from gd_jax.planning.machines import Machine
 from gd_jax.sampling import choose, loop, sampler
-from gd_jax.training import fit, losses, memory, optim, predict
+from gd_jax.training import distill, fit, losses, memory, optim, predict
 from gd_jax.training import step as step_lib
 
 _BY_DEVICE = PartitionSpec(("data", "fsdp"))
@@ -46,7 +47,7 @@ def compile_phase(
   """The phase's longest program, compiled (`jax.stages.Compiled`).
 
   Args:
-    phase: "teacher", "generator", "corpus" or "soft_labels".
+    phase: "teacher", "generator", "corpus", "soft_labels" or "students".
     config: The whole config.
     texts: What is known of the task.
     machine: A TPU slice.
@@ -84,7 +85,7 @@ def bytes_per_device(
     - found.alias_size_in_bytes
     + found.temp_size_in_bytes
   )
-  if phase in ("teacher", "generator"):
+  if phase in ("teacher", "generator", "students"):
     # A third of the state is the parameters, two are AdamW's moments.
     total += found.alias_size_in_bytes / 3
   return total
@@ -156,7 +157,7 @@ def _training_step(
   label = jax.ShapeDtypeStruct((c.batch_size,), jnp.int32)
   batch = {"tokens": ints, "mask": ints, "label": label}
   return _compile(
-    fit.compile_step(step, mesh, where),
+    fit.compile_step(step, mesh, where).lower,
     _placed(state, where),
     _placed(batch, devices.by_row(mesh)),
     _placed(_rng(), devices.everywhere(mesh)),
@@ -216,7 +217,7 @@ def _corpus(config, texts: shapes.Texts, mesh: Mesh) -> Any:
   )
   everywhere, by_row = devices.everywhere(mesh), devices.by_row(mesh)
   return _compile(
-    jax.jit(mapped, donate_argnums=1),
+    jax.jit(mapped, donate_argnums=1).lower,
     _placed(params, everywhere),
     _placed(slots, by_row),
     _placed(queue, by_row),
@@ -229,9 +230,55 @@ def _soft_labels(config, texts: shapes.Texts, mesh: Mesh) -> Any:
   rows = devices.round_up(config.soft_labels.batch_size, mesh.size)
   ints = jax.ShapeDtypeStruct((rows, config.data.max_tokens), jnp.int32)
   return _compile(
-    predict.make_label_step(module, mesh),
+    predict.make_label_step(module, mesh).lower,
     _placed(shapes.params_of(module), devices.everywhere(mesh)),
     _placed({"tokens": ints, "mask": ints}, devices.by_row(mesh)),
+  )
+
+
+def _students(config, texts: shapes.Texts, mesh: Mesh) -> Any:
+  """A step of all students at once, as many of them on each device."""
+  c = config.students
+  module = shapes.student(config, texts.num_classes, side_by_side=True)
+  program = distill.Program(
+    module,
+    distill.Settings(
+      total_steps=c.total_steps,
+      warmup_fraction=c.warmup_fraction,
+      weight_decay=c.weight_decay,
+      loss=c.loss,
+      eval_every_steps=c.eval_every_steps,
+      patience=c.patience,
+      mix=c.mix,
+    ),
+    embeddings=None,
+    alone=False,
+  )
+  number = devices.round_up(shapes.num_trainings(config), mesh.size)
+  num_rows = texts.num_labelled + config.corpus.num_texts
+
+  def ints(*shape):
+    return jax.ShapeDtypeStruct(shape, jnp.int32)
+
+  store = {
+    "tokens": ints(num_rows, c.max_tokens),
+    "label": ints(num_rows),
+    "teacher_logits": jax.ShapeDtypeStruct(
+      (num_rows, texts.num_classes), jnp.float32
+    ),
+    "labelled": jax.ShapeDtypeStruct((num_rows,), jnp.bool_),
+  }
+  rngs = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), number))
+  each = jax.ShapeDtypeStruct((number,), jnp.float32)
+  knobs = distill.Knobs(each, each, each, each, each)
+  by_student = devices.by_row(mesh)
+  return _compile(
+    functools.partial(program.train.lower, length=c.max_tokens),
+    _placed(jax.eval_shape(program.init, rngs), by_student),
+    _placed(store, devices.everywhere(mesh)),
+    _placed(ints(number, c.batch_size), by_student),
+    _placed(knobs, by_student),
+    _placed(rngs, by_student),
   )
 
 
@@ -240,6 +287,7 @@ _PROGRAMS: dict[str, Callable[..., Any]] = {
   "generator": _generator,
   "corpus": _corpus,
   "soft_labels": _soft_labels,
+  "students": _students,
 }
 
 
@@ -256,6 +304,6 @@ def _placed(tree: Any, where: Any) -> Any:
   )
 
 
-def _compile(program: Any, *args: Any) -> Any:
+def _compile(lower: Callable[..., Any], *args: Any) -> Any:
   with contextlib.redirect_stdout(None):
-    return program.lower(*args).compile()
+    return lower(*args).compile()

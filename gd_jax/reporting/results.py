@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from etils import epath
 from jaxtyping import Int
@@ -172,8 +171,7 @@ def _platform() -> str:
   """Such as "cpu (2 cores)" or "4 × NVIDIA H200"."""
   if devices.platform() == "cpu":
     return f"cpu ({len(os.sched_getaffinity(0))} cores)"
-  found = jax.devices()
-  return f"{len(found)} × {found[0].device_kind}"
+  return devices.name_all()
 
 
 def _num_synthetic(workdir: epath.Path) -> int:

@@ -57,7 +57,7 @@ def fit(
   heldout: Mapping[str, np.ndarray],
   *,
   resume: checkpoints.Resume | checkpoints.OwnResume,
-  worker: int = 0,
+  worker: int | None = None,
   stopping: Callable[[], bool] = signals.requested,
   advance: Callable[[int], None] = lambda steps: None,
 ) -> list[Outcome]:
@@ -71,7 +71,7 @@ def fit(
     heldout: "tokens", "mask", "label" of the rows that select; may be empty,
       then the last parameters count as the best.
     resume: Gets the state at evaluations; a run that it knows is gone on with.
-    worker: Which device to take where students don't spread over all.
+    worker: Which device to take; None for all, where students divide by them.
     stopping: Polled at each step.
     advance: Told of steps done, by all students together.
 
@@ -148,13 +148,13 @@ def fit(
   ]
 
 
-def _placements(num_students: int, worker: int):
+def _placements(num_students: int, worker: int | None):
   """(of what each student has, of what they share)."""
-  mesh = devices.local_mesh()
-  if num_students > 1 and num_students % mesh.size == 0:
+  mesh, local = devices.local_mesh(), devices.local_devices()
+  if worker is None and num_students > 1 and num_students % mesh.size == 0:
     return devices.by_row(mesh), devices.everywhere(mesh)
-  local = devices.local_devices()
-  single = jax.sharding.SingleDeviceSharding(local[worker % len(local)])
+  device = local[(worker or 0) % len(local)]
+  single = jax.sharding.SingleDeviceSharding(device)
   return single, single
 
 

@@ -4,7 +4,14 @@
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import (
+  Callable,
+  Collection,
+  Hashable,
+  Iterator,
+  Mapping,
+  Sequence,
+)
 from typing import Any
 
 from gd_jax import signals
@@ -44,7 +51,7 @@ def groups(
   *,
   together: bool,
   earlier: Sequence[Sequence[str]] = (),
-  owner: Callable[[str], int] = lambda name: 0,
+  place: Callable[[str], Hashable] = lambda name: 0,
 ) -> list[list[str]]:
   """Which trainings share a program.
 
@@ -55,9 +62,9 @@ def groups(
   Args:
     names: Of all trainings that are wanted, in order.
     done: Those that need no training.
-    together: One program for all of an owner's, or one for each.
+    together: One program for all of a place, or one for each.
     earlier: The groups of the runs before.
-    owner: Which host's a training is.
+    place: Where a training is done: see `places`.
 
   Returns:
     Those that stay, and new ones of what is neither done nor in one of them.
@@ -66,9 +73,29 @@ def groups(
   found = [[*group] for group in earlier if wanted.issuperset(group)]
   grouped = {name for group in found for name in group}
   new = [name for name in names if name not in grouped and name not in done]
-  keys = {name: owner(name) if together else name for name in new}
+  keys = {name: place(name) if together else name for name in new}
   for key in dict.fromkeys(keys.values()):
     found.append([name for name in new if keys[name] == key])
+  return found
+
+
+def places(
+  owners: Mapping[str, int], num_devices: int
+) -> dict[str, tuple[int, int]]:
+  """(host, device or 0) of each training, so that all devices have work.
+
+  A host's trainings are one program over all of its devices where they divide
+  by these, and else one on each device.
+
+  Args:
+    owners: Which host's each training is.
+    num_devices: Of one host.
+  """
+  found = {}
+  for host in {*owners.values()}:
+    names = [name for name, owner in owners.items() if owner == host]
+    parts = num_devices if len(names) % num_devices else 1
+    found |= {name: (host, i % parts) for i, name in enumerate(names)}
   return found
 
 

@@ -54,13 +54,14 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
   if not groups:
     return
   trials = [trial for group in groups for trial in group]
-  workers = min(len(groups), (os.cpu_count() or 1) if on_cpu else 1)
+  num_devices = len(devices.local_devices())
+  workers = min(len(groups), (os.cpu_count() or 1) if on_cpu else num_devices)
   program = setting.program(alone=len(groups) == len(trials))
   progress.say(
     f"students: {len(trials)} trainings of {c.model} ({num_params:,}"
     f" parameters, {num_working:,} without embeddings),"
     f" {c.total_steps:,} steps of {c.batch_size} rows,"
-    f" {'all in one program' if mode == 'vmap' else f'{workers} at a time'};"
+    f" in {len(groups)} program(s), {workers} at a time;"
     f" {len(setting.rows.train):,} labelled and"
     f" {len(setting.rows.generated):,} generated rows;"
     f" {devices.about(6 * work * len(trials) * c.total_steps)}"
@@ -73,8 +74,11 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
       with guard:
         bar.advance(steps)
 
+    several = len(groups) > 1
     jobs = [
-      functools.partial(_train_group, setting, program, group, i, advance)
+      functools.partial(
+        _train_group, setting, program, group, i if several else None, advance
+      )
       for i, group in enumerate(groups)
     ]
     start = time.monotonic()
@@ -136,7 +140,14 @@ def _groups(
     ready,
     together=together,
     earlier=artefacts.read_json(note) if note.exists() else [],
-    owner=lambda name: devices.owner(number[trials[name].recipe.name]),
+    place=side_by_side.places(
+      {
+        name: devices.owner(number[trial.recipe.name])
+        for name, trial in trials.items()
+        if name not in ready
+      },
+      len(devices.local_devices()),
+    ).__getitem__,
   )
   devices.barrier("all know what is to be trained")
   if devices.is_first():
@@ -150,7 +161,7 @@ def _groups(
 
 
 def _train_group(
-  setting: student_setting.Setting, program, group, i: int, advance, poll
+  setting: student_setting.Setting, program, group, worker, advance, poll
 ):
   # A folder of its own for each such group: another one's state is no use.
   recipes = [
@@ -165,7 +176,7 @@ def _train_group(
       setting.folder / _UNFINISHED / artefacts.digest(recipes)[:16],
       every_seconds=_SAVE_SECONDS,
     ),
-    worker=i,
+    worker=worker,
     stopping=poll,
     advance=advance,
   )

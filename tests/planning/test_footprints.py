@@ -113,13 +113,15 @@ def test_more_devices_take_fewer_steps(config, texts):
   assert eight.flops == one.flops
 
 
-def test_students_side_by_side_are_held_together(config, texts):
-  # Dies if: one student's memory is taken for that of all.
-  alone = footprints.students(config, texts, CPU)
+def test_students_side_by_side_are_held_together(config, texts, monkeypatch):
+  # Dies if: one student's memory is taken for that of all, or of a thread for
+  # each core.
+  monkeypatch.setattr(footprints.os, "cpu_count", lambda: 3)
+  cores = footprints.students(config, texts, CPU)
   together = footprints.students(config, texts, machines.parse("h200"))
   trainings = shapes.num_trainings(config)
   assert trainings == 12
-  assert together.optimizer == trainings * alone.optimizer
-  assert footprints.students(config, texts, TPU).optimizer == (
-    2 * alone.optimizer
-  )
+  one = 2 * 4 * cores.num_params
+  assert cores.optimizer == 3 * one
+  assert together.optimizer == trainings * one
+  assert footprints.students(config, texts, TPU).optimizer == 2 * one

@@ -111,6 +111,29 @@ def test_each_is_a_group_where_none_train_together():
 def test_hosts_do_not_share_a_program():
   names = [f"gd/{i}" for i in range(5)]
   found = side_by_side.groups(
-    names, [], together=True, owner=lambda name: int(name[3:]) % 2
+    names, [], together=True, place=lambda name: int(name[3:]) % 2
   )
   assert found == [["gd/0", "gd/2", "gd/4"], ["gd/1", "gd/3"]]
+
+
+# Dies if: trainings that don't divide by the devices are all left to the first
+# device, or a host's are done by another.
+@pytest.mark.parametrize(
+  ("count", "expected"),
+  [
+    (8, [8]),  # one program, two on each device
+    (6, [2, 2, 1, 1]),
+    (3, [1, 1, 1]),
+  ],
+)
+def test_all_devices_have_work(count, expected):
+  names = [f"{host}{i}" for i in range(count) for host in "ab"]
+  owners = {name: "ab".index(name[0]) for name in names}
+  found = side_by_side.groups(
+    names,
+    [],
+    together=True,
+    place=side_by_side.places(owners, 4).__getitem__,
+  )
+  assert sorted(len(group) for group in found) == sorted(2 * expected)
+  assert all(len({name[0] for name in group}) == 1 for group in found)
