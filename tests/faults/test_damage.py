@@ -14,7 +14,7 @@ from gd_jax.errors import UserError
 
 pytestmark = pytest.mark.slow
 _PHASES = ("data", "teacher", "generator", "corpus", "soft_labels", "students")
-_PHASES += ("report",)
+_PHASES += ("report", "export")
 
 
 @contextlib.contextmanager
@@ -83,6 +83,7 @@ def test_of_a_finished_folder(
     ("teacher/tokenizer.json", "soft_labels"),
     ("soft_labels/labelled.safetensors", "students"),
     ("students/gd/0/model.json", "report"),
+    ("report/results.json", "export"),
   ],
 )
 def test_of_what_another_phase_reads(

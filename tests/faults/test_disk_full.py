@@ -84,6 +84,27 @@ def test_each_write_of_a_folder_that_grows(
   assert tried >= 9
 
 
+# Dies if: a phase of the real pipeline trusts what was half written, or cannot
+# go on in its folder.
+@pytest.mark.slow
+def test_many_writes_of_a_real_run(
+  finished, tiny_config, tmp_path, progress, full_at, soak
+):
+  workdir = tmp_path / "work"
+  for tried in itertools.count():
+    # Ever more of them come to their end: what is not gone on with, but begun
+    # anew, has to come to its own in one go.
+    with full_at(3 * tried) as full, contextlib.suppress(OSError):
+      pipeline.run(tiny_config, workdir, phases=soak.PHASES, progress=progress)
+    if not full:
+      break
+    assert verifier.verify(workdir) == []
+  assert tried >= 8
+  assert progress.warnings == []
+  whole, mended = soak.contents(finished), soak.contents(workdir)
+  assert soak.differences(whole, mended) == []
+
+
 @pytest.fixture
 def small_disk(tmp_path):
   """A file system of its own, and how to make it larger."""
@@ -115,7 +136,7 @@ def test_a_real_disk_that_is_made_larger(
   for kilobytes in _STEPS_KB:
     resize(kilobytes)
     log = tmp_path / f"log{kilobytes}"
-    code = soak.start(argv, log).wait(300)
+    code = soak.start(argv, log).wait(900)
     said = log.read_text()
     assert code == 2, said[-2000:]
     assert "the disk is full" in said
