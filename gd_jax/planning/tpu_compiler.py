@@ -8,7 +8,6 @@ rented. Compiled for, not run on, TPU.
 """
 
 import contextlib
-import functools
 import importlib.util
 import math
 import os
@@ -157,7 +156,7 @@ def _training_step(
   label = jax.ShapeDtypeStruct((c.batch_size,), jnp.int32)
   batch = {"tokens": ints, "mask": ints, "label": label}
   return _compile(
-    fit.compile_step(step, mesh, where).lower,
+    fit.compile_step(step, mesh, where),
     _placed(state, where),
     _placed(batch, devices.by_row(mesh)),
     _placed(_rng(), devices.everywhere(mesh)),
@@ -217,7 +216,7 @@ def _corpus(config, texts: shapes.Texts, mesh: Mesh) -> Any:
   )
   everywhere, by_row = devices.everywhere(mesh), devices.by_row(mesh)
   return _compile(
-    jax.jit(mapped, donate_argnums=1).lower,
+    jax.jit(mapped, donate_argnums=1),
     _placed(params, everywhere),
     _placed(slots, by_row),
     _placed(queue, by_row),
@@ -230,7 +229,7 @@ def _soft_labels(config, texts: shapes.Texts, mesh: Mesh) -> Any:
   rows = devices.round_up(config.soft_labels.batch_size, mesh.size)
   ints = jax.ShapeDtypeStruct((rows, config.data.max_tokens), jnp.int32)
   return _compile(
-    predict.make_label_step(module, mesh).lower,
+    predict.make_label_step(module, mesh),
     _placed(shapes.params_of(module), devices.everywhere(mesh)),
     _placed({"tokens": ints, "mask": ints}, devices.by_row(mesh)),
   )
@@ -269,16 +268,17 @@ def _students(config, texts: shapes.Texts, mesh: Mesh) -> Any:
     "labelled": jax.ShapeDtypeStruct((num_rows,), jnp.bool_),
   }
   rngs = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), number))
-  each = jax.ShapeDtypeStruct((number,), jnp.float32)
+  each: Any = jax.ShapeDtypeStruct((number,), jnp.float32)
   knobs = distill.Knobs(each, each, each, each, each)
   by_student = devices.by_row(mesh)
   return _compile(
-    functools.partial(program.train.lower, length=c.max_tokens),
+    program.train,
     _placed(jax.eval_shape(program.init, rngs), by_student),
     _placed(store, devices.everywhere(mesh)),
     _placed(ints(number, c.batch_size), by_student),
     _placed(knobs, by_student),
     _placed(rngs, by_student),
+    length=c.max_tokens,
   )
 
 
@@ -304,6 +304,6 @@ def _placed(tree: Any, where: Any) -> Any:
   )
 
 
-def _compile(lower: Callable[..., Any], *args: Any) -> Any:
+def _compile(program: Any, *args: Any, **static: Any) -> Any:
   with contextlib.redirect_stdout(None):
-    return lower(*args).compile()
+    return program.lower(*args, **static).compile()
