@@ -75,7 +75,7 @@ class Engine:
       rng=jax.random.key(seed),
       knobs=choose.knobs(**{"top_k": self.top_k, **knobs}),
       min_tokens=jnp.int32(0 if ends else self.max_tokens),
-      bias=loop.ban(self.model.config.vocab_size, ()),
+      banned=loop.ban(self.model.config.vocab_size, ()),
     )
 
   def compile(self) -> float:

@@ -208,7 +208,7 @@ def _request(
       temperature=c.temperature, top_k=c.top_k, top_p=c.top_p, min_p=c.min_p
     ),
     min_tokens=jnp.int32(c.min_tokens),
-    bias=loop.ban(vocab_size, fmt.banned_ids),
+    banned=loop.ban(vocab_size, fmt.banned_ids),
     prompts=jnp.array(fmt.prefixes, jnp.int32) if fmt.prefixes else None,
     **(loop.first_token_table(fmt.first_tokens) if by_frequency else {}),
   )

@@ -186,7 +186,7 @@ def _corpus(config, texts: shapes.Texts, mesh: Mesh) -> Any:
       rng=jax.random.key(0),
       knobs=knobs,
       min_tokens=jnp.int32(c.min_tokens),
-      bias=loop.ban(vocab_size, [0]),
+      banned=loop.ban(vocab_size, [0]),
     )
     slots = loop.idle_slots(module, shape, dtype=module.dtype)
     return slots, jnp.zeros(shape.capacity, jnp.int32), request

@@ -11,7 +11,8 @@ Row i's randomness is fold_in(fold_in(rng, i), position): which slot, call,
 device or host draws it does not matter.
 
 Legend: B slots, T tokens a row at most, V vocabulary, Q queue, R finished rows
-that one call can hand in, F first tokens, C classes, P tokens of a prompt.
+that one call can hand in, F first tokens, C classes, P tokens of a prompt,
+N banned tokens.
 """
 
 import dataclasses
@@ -30,6 +31,8 @@ from gd_jax.sampling import choose
 _IDLE = -1
 # Finite, so that a sum with a logit stays finite.
 _BANNED = 0.5 * jnp.finfo(jnp.float32).min
+# So many bans compile to one program.
+_BANS = 64
 
 Decode = Callable[
   [Int[Array, "B"], Int[Array, "B"], Any], tuple[Float[Array, "B V"], Any]
@@ -73,7 +76,7 @@ class Request:
     rng: the root of all rows' randomness.
     knobs: what the sampler is tuned by.
     min_tokens: the end token is not drawn before a text has this many.
-    bias: added to the logits; see `ban`.
+    banned: tokens that are never drawn; see `ban`.
     first_tokens: the tokens a text may begin with, or None: the model says.
     first_cumulated: their cumulated frequencies, or None.
     prompts: what each class's texts are drawn after, or None; row i is of
@@ -84,7 +87,7 @@ class Request:
   rng: Key[Array, ""]
   knobs: choose.Knobs
   min_tokens: Int[Array, ""]
-  bias: Float[Array, "V"]
+  banned: Int[Array, "N"]
   first_tokens: Int[Array, "F"] | None = None
   first_cumulated: Float[Array, "F"] | None = None
   prompts: Int[Array, "C P"] | None = None
@@ -129,10 +132,11 @@ class Finished:
   steps: Int[Array, ""]
 
 
-def ban(vocab_size: int, token_ids: Sequence[int]) -> Float[Array, "V"]:
-  """The bias that keeps `token_ids` from ever being drawn."""
-  bias = jnp.zeros(vocab_size, jnp.float32)
-  return bias.at[np.array(token_ids, np.int32)].set(_BANNED)
+def ban(vocab_size: int, token_ids: Sequence[int]) -> Int[Array, "N"]:
+  """The tokens never to be drawn, padded with an id that no token has."""
+  unique = np.unique(np.array(token_ids, np.int32))
+  padding = _BANS - len(unique) % _BANS
+  return jnp.array(np.pad(unique, (0, padding), constant_values=vocab_size))
 
 
 def first_token_table(counts: Mapping[int, int]) -> dict[str, Array]:
@@ -259,30 +263,62 @@ def _next_token(
   request: Request,
 ) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
   """Each row's next token, and its log-probability under the model."""
-  is_end = jnp.arange(logits.shape[-1]) == shape.eos_id
-
-  def next_of_row(logits, uniform, position, row_id):
-    text_position = position - request.prompt_length
-    too_short = text_position < request.min_tokens
-    allowed = jnp.where(is_end & too_short, _BANNED, logits + request.bias)
-    token = draw(allowed, uniform, request.knobs)
-    if request.first_tokens is not None:
-      assert request.first_cumulated is not None, "they come together"
-      entry = choose.from_table(request.first_cumulated, uniform)
-      token = jnp.where(text_position == 0, request.first_tokens[entry], token)
-    log_prob = choose.log_prob(logits, token)
-    if request.prompts is not None:
-      # What stands past the prompt's end is not used.
-      prompt = request.prompts[row_id % len(request.prompts), position]
-      in_prompt = text_position < 0
-      token = jnp.where(in_prompt, prompt, token)
-      log_prob = jnp.where(in_prompt, 0.0, log_prob)
-    return token, log_prob
-
+  rows = jnp.arange(shape.slots)
   uniform = _uniform(request.rng, slots.row_id, slots.position)
-  return choose.by_row(next_of_row)(
-    logits, uniform, slots.position, slots.row_id
-  )
+  text_position = slots.position - request.prompt_length
+  given = _given_tokens(uniform, slots, request)
+  of_given = None if given is None else logits[rows, given]
+  too_short = text_position < request.min_tokens
+  allowed, log_mass_of_rest = _ban(logits, too_short, shape, request)
+  token, log_mass = choose.by_row(
+    lambda logits, uniform: draw(logits, uniform, request.knobs)
+  )(allowed, uniform)
+  logit = allowed[rows, token]
+  if given is not None:
+    last_given = 0 if request.first_tokens is not None else -1
+    is_given = text_position <= last_given
+    token = jnp.where(is_given, given, token)
+    logit = jnp.where(is_given, of_given, logit)
+  log_prob = logit - jnp.logaddexp(log_mass, log_mass_of_rest)
+  return token, jnp.where(text_position < 0, 0.0, log_prob)
+
+
+def _given_tokens(
+  uniform: Float[Array, "B"], slots: Slots, request: Request
+) -> Int[Array, "B"] | None:
+  """The prompt's token at each row's position, behind it a first token by
+  frequency; None where the model says all tokens."""
+  given = None
+  if request.first_tokens is not None:
+    assert request.first_cumulated is not None, "they come together"
+    entry = jax.vmap(choose.from_table, in_axes=(None, 0))
+    given = request.first_tokens[entry(request.first_cumulated, uniform)]
+  if request.prompts is not None:
+    # What stands past the prompt's end is not used.
+    prompt = request.prompts[
+      slots.row_id % len(request.prompts), slots.position
+    ]
+    in_prompt = slots.position < request.prompt_length
+    given = prompt if given is None else jnp.where(in_prompt, prompt, given)
+  return given
+
+
+def _ban(
+  logits: Float[Array, "B V"],
+  too_short: Bool[Array, "B"],
+  shape: Shape,
+  request: Request,
+) -> tuple[Float[Array, "B V"], Float[Array, "B"]]:
+  """The logits to draw by, and the logsumexp of those taken out.
+
+  Few columns are written: adding a bias would read all logits once more.
+  """
+  banned = logits.at[:, request.banned].get(mode="fill", fill_value=-jnp.inf)
+  logits = logits.at[:, request.banned].set(_BANNED, mode="drop")
+  end = logits[:, shape.eos_id]
+  logits = logits.at[:, shape.eos_id].set(jnp.where(too_short, _BANNED, end))
+  out = [banned, jnp.where(too_short, end, _BANNED)[:, None]]
+  return logits, jax.nn.logsumexp(jnp.concatenate(out, axis=1), axis=1)
 
 
 def _uniform(

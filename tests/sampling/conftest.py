@@ -80,7 +80,7 @@ def make_request(vocab_size, *, seed=0, banned=(), min_tokens=0, **knobs):
     rng=jax.random.key(seed),
     knobs=choose.knobs(**knobs),
     min_tokens=jnp.int32(min_tokens),
-    bias=loop.ban(vocab_size, banned),
+    banned=loop.ban(vocab_size, banned),
     prompts=None if prompts is None else jnp.array(prompts, jnp.int32),
     **(loop.first_token_table(first) if first else {}),
   )

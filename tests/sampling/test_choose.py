@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,8 @@ def draw(kind, logits, uniforms, **settings):
   """Tokens [N] drawn from one row of logits by N uniform numbers."""
   knobs = choose.knobs(**settings)
   drawer = _drawer(kind, max_top_k=16)
-  return np.asarray(drawer(np.float32(logits), np.float32(uniforms), knobs))
+  drawn = drawer(np.float32(logits), np.float32(uniforms), knobs)
+  return np.asarray(drawn.token)
 
 
 def reference(
@@ -239,12 +241,28 @@ def test_from_table_at_its_edges(total):
     assert choose.from_table(cumulated, jnp.float32(uniform)) == entry
 
 
-# Dies if: log_prob is of the filtered or tempered distribution, or unscaled.
-def test_log_prob_is_the_models():
-  logits = np.random.default_rng(2).normal(size=50).astype(np.float32) * 30
-  got = choose.log_prob(jnp.array(logits), jnp.int32(4))
-  wanted = logits[4] - np.log(np.exp(np.float64(logits)).sum())
-  np.testing.assert_allclose(got, wanted, rtol=1e-5)
+# Dies if: log_mass is of the filtered or tempered distribution, or unscaled.
+@pytest.mark.parametrize("temperature", [0.0, 0.3, 1.0, 2.5])
+@pytest.mark.parametrize("kind", _KINDS)
+def test_log_mass_is_the_models(kind, temperature):
+  logits = np.random.default_rng(2).normal(size=500).astype(np.float32) * 9
+  settings = choose.knobs(temperature=temperature, top_k=3, top_p=0.5)
+  got = _drawer(kind, 16)(logits, np.float32([0.4]), settings).log_mass
+  wanted = np.log(np.exp(np.float64(logits)).sum())
+  np.testing.assert_allclose(got, [wanted], rtol=1e-6)
+
+
+# Dies if: a likely token's block is missed, or of equal logits the higher id
+# comes first.
+@pytest.mark.parametrize("levels", [3, 40, 10**6])
+@pytest.mark.parametrize("vocab_size", [2560, 3001])
+def test_the_likeliest_through_blocks_are_the_likeliest(vocab_size, levels):
+  rng = np.random.default_rng(levels)
+  logits = np.float32(rng.integers(0, levels, (20, vocab_size)))
+  found = jax.jit(jax.vmap(functools.partial(choose._likeliest, count=40)))
+  wanted = jax.lax.top_k(logits, 40)
+  for ours, theirs in zip(found(logits), wanted, strict=True):
+    np.testing.assert_array_equal(ours, theirs)
 
 
 # Dies if: the row-by-row and the all-at-once form part ways.
@@ -258,10 +276,10 @@ def test_by_row_equals_vmap(kind):
   def one(logits, uniform):
     return function(logits, uniform, choose.knobs())
 
-  np.testing.assert_array_equal(
-    jax.jit(choose.by_row(one))(logits, uniforms),
-    jax.jit(jax.vmap(one))(logits, uniforms),
-  )
+  by_row = jax.jit(choose.by_row(one))(logits, uniforms)
+  at_once = jax.jit(jax.vmap(one))(logits, uniforms)
+  np.testing.assert_array_equal(by_row.token, at_once.token)
+  np.testing.assert_allclose(by_row.log_mass, at_once.log_mass, rtol=1e-6)
 
 
 # Dies if: an accelerator is made to go row by row, or to sort.
@@ -287,3 +305,21 @@ def test_accelerators_take_all_rows_at_once(kind, platform):
 def test_an_unknown_sampler_is_refused_by_name():
   with pytest.raises(ValueError, match=r"'nucleus'.*top_p"):
     choose.make_choose("nucleus", max_top_k=4)
+
+
+# Dies if: a CPU is made to sort a vocabulary wide enough for blocks: XLA turns
+# a slice of the likeliest logits into a sort of all.
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_cpu_does_not_sort(kind):
+  function = choose.make_choose(kind, max_top_k=16)
+
+  def one(logits, uniform):
+    return function(logits, uniform, choose.knobs())
+
+  program = jax.jit(choose.by_row(one)).lower(
+    jax.ShapeDtypeStruct((7, 3001), jnp.float32),
+    jax.ShapeDtypeStruct((7,), jnp.float32),
+  )
+  compiled = program.compile().as_text()
+  assert not re.search(r"\bsort\(", compiled)
+  assert ("TopK" in compiled) == (kind == "top_k")

@@ -95,7 +95,7 @@ def _naive_step(model, shape):
     logits = model.apply({"params": params}, inputs, jnp.ones_like(inputs))
     logits = logits[0, position]
     rng = jax.random.fold_in(jax.random.fold_in(request.rng, row_id), position)
-    token = choose_token(logits, jax.random.uniform(rng), request.knobs)
+    token, _ = choose_token(logits, jax.random.uniform(rng), request.knobs)
     return token, jax.nn.log_softmax(logits)[token]
 
   return step

@@ -22,10 +22,10 @@ import json, pickle, sys
 import jax
 import jax.numpy as jnp
 from gd_jax.sampling import choose, loop, sampler
-model, params, shape, seed, knobs, bias = pickle.load(open(sys.argv[1], "rb"))
+model, params, shape, seed, knobs, banned = pickle.load(open(sys.argv[1], "rb"))
 request = loop.Request(
   rng=jax.random.key(seed), knobs=choose.knobs(**knobs),
-  min_tokens=jnp.int32(0), bias=jnp.asarray(bias))
+  min_tokens=jnp.int32(0), banned=jnp.asarray(banned))
 found = {}
 for count in (1, 2, 4, 8):
   drawer = sampler.Sampler(
@@ -71,7 +71,7 @@ def test_number_of_devices_does_not_matter(
         shape,
         0,
         knobs,
-        np.zeros(vocab_size, np.float32),
+        np.full(64, vocab_size, np.int32),
       )
     )
   )
