@@ -267,20 +267,31 @@ def _next_token(
   uniform = _uniform(request.rng, slots.row_id, slots.position)
   text_position = slots.position - request.prompt_length
   given = _given_tokens(uniform, slots, request)
-  of_given = None if given is None else logits[rows, given]
   too_short = text_position < request.min_tokens
-  allowed, log_mass_of_rest = _ban(logits, too_short, shape, request)
-  token, log_mass = choose.by_row(
-    lambda logits, uniform: draw(logits, uniform, request.knobs)
-  )(allowed, uniform)
-  logit = allowed[rows, token]
+  is_end = jnp.arange(logits.shape[-1]) == shape.eos_id
+  is_banned = jnp.zeros_like(is_end).at[request.banned].set(True, mode="drop")
+
+  def draw_allowed(logits, uniform, too_short):
+    # Of few rows at a time: all rows' logits are never written once more.
+    out = is_banned | (is_end & too_short)
+    return draw(jnp.where(out, _BANNED, logits), uniform, request.knobs)
+
+  token, log_mass = choose.by_row(draw_allowed)(logits, uniform, too_short)
+  # The model's own probabilities are shared out among all tokens.
+  end_is_out = too_short & ~is_banned[shape.eos_id]
+  mass = [
+    logits.at[:, request.banned].get(mode="fill", fill_value=-jnp.inf),
+    jnp.where(end_is_out, logits[:, shape.eos_id], -jnp.inf)[:, None],
+    log_mass[:, None],
+  ]
+  log_mass = jax.nn.logsumexp(jnp.concatenate(mass, axis=1), axis=1)
+  logit = logits[rows, token]
   if given is not None:
     last_given = 0 if request.first_tokens is not None else -1
     is_given = text_position <= last_given
     token = jnp.where(is_given, given, token)
-    logit = jnp.where(is_given, of_given, logit)
-  log_prob = logit - jnp.logaddexp(log_mass, log_mass_of_rest)
-  return token, jnp.where(text_position < 0, 0.0, log_prob)
+    logit = jnp.where(is_given, logits[rows, given], logit)
+  return token, jnp.where(text_position < 0, 0.0, logit - log_mass)
 
 
 def _given_tokens(
@@ -301,24 +312,6 @@ def _given_tokens(
     in_prompt = slots.position < request.prompt_length
     given = prompt if given is None else jnp.where(in_prompt, prompt, given)
   return given
-
-
-def _ban(
-  logits: Float[Array, "B V"],
-  too_short: Bool[Array, "B"],
-  shape: Shape,
-  request: Request,
-) -> tuple[Float[Array, "B V"], Float[Array, "B"]]:
-  """The logits to draw by, and the logsumexp of those taken out.
-
-  Few columns are written: adding a bias would read all logits once more.
-  """
-  banned = logits.at[:, request.banned].get(mode="fill", fill_value=-jnp.inf)
-  logits = logits.at[:, request.banned].set(_BANNED, mode="drop")
-  end = logits[:, shape.eos_id]
-  logits = logits.at[:, shape.eos_id].set(jnp.where(too_short, _BANNED, end))
-  out = [banned, jnp.where(too_short, end, _BANNED)[:, None]]
-  return logits, jax.nn.logsumexp(jnp.concatenate(out, axis=1), axis=1)
 
 
 def _uniform(

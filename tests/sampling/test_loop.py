@@ -118,10 +118,23 @@ def test_rows_equal_naive_ones(tiny_gpt2, shape_of, request_of, kind):
 
 
 # Dies if: decode's logits at any position differ from a full forward's, with
-# slots at different positions and after refills.
-def test_log_probs_equal_a_full_forwards(tiny_gpt2, shape_of, request_of):
+# slots at different positions and after refills; or a log-probability is of
+# the allowed tokens alone, or counts a token taken out twice.
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {},
+    {"banned": (1, 5, 8), "temperature": 0.8},
+    {"banned": (0, 7), "min_tokens": 3},
+    {"min_tokens": 5, "first": {3: 1, 7: 2}},
+  ],
+)
+def test_log_probs_equal_a_full_forwards(
+  tiny_gpt2, shape_of, request_of, changes
+):
   model, params, vocab_size = tiny_gpt2
-  rows, _ = draw(tiny_gpt2, shape_of(), request_of(vocab_size), range(200))
+  request = request_of(vocab_size, **changes)
+  rows, _ = draw(tiny_gpt2, shape_of(), request, range(200))
   forward = jax.jit(lambda *args: model.apply({"params": params}, *args))
   for row in rows.values():
     length = len(row.tokens)
