@@ -253,8 +253,8 @@ def _students() -> config_dict.ConfigDict:
   c.num_seeds = 5
   # [texts] With ids below this alone; None: all. Change to compare amounts.
   c.num_texts = config_dict.placeholder(int)
-  # [share] Of num_texts, chosen by how far first students are from the teacher;
-  # None: as they come. Change for a second round of texts.
+  # [share] Of num_texts, chosen by how far 3 first students, whatever num_seeds
+  # is, are from the teacher; None: as they come. Change for a second round.
   c.second_round = config_dict.placeholder(float)
   # [name] "res_cnn", "kim_cnn" (no num_blocks), or of earlier works, with sizes
   # and words of their own, "blend_cnn", "bilstm". Change to compare.

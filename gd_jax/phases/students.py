@@ -9,6 +9,7 @@ generated texts, gd is kd to the last bit.
 """
 
 import functools
+import json
 import time
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, checkpoints, devices
+from gd_jax import artefacts, checkpoints, devices, hosts
 from gd_jax.data import student_rows, tokenizers, vocabulary
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
@@ -111,7 +112,11 @@ def _after_first_round(
   )
   first = c.copy_and_resolve_references()
   with first.unlocked():
-    first.update(arms=(second_round.ARM,), second_round=None)
+    first.update(
+      arms=(second_round.ARM,),
+      num_seeds=second_round.NUM_STUDENTS,
+      second_round=None,
+    )
   setting = _setting(
     first,
     workdir,
@@ -120,10 +125,14 @@ def _after_first_round(
     seed=config.seed,
   )
   student_training.train_all(setting, progress)
-  chosen = second_round.choose(
-    second_round.disputes(setting, pool), first=budget - number, number=number
-  )
-  return rows.with_generated(pool, chosen)
+  chosen = ""
+  if hosts.is_first():
+    disputes = second_round.disputes(setting, pool)
+    found = second_round.choose(disputes, first=budget - number, number=number)
+    chosen = json.dumps(found.tolist())
+  # Other processors round otherwise, and might choose others.
+  chosen = hosts.agree("the second round's texts", chosen)
+  return rows.with_generated(pool, json.loads(chosen))
 
 
 def _setting(

@@ -20,6 +20,9 @@ from gd_jax.training import losses, predict, student_setting
 
 # The first round's folder under students/, and its arm.
 FOLDER, ARM = "first_round", "gd"
+# How many students it has. Not config.students.num_seeds, or one more seed
+# would choose other texts and all students would be trained anew.
+NUM_STUDENTS = 3
 _EVAL_ROWS = 256
 
 

@@ -220,6 +220,11 @@ def check(c: Any) -> None:
         "config.students.second_round needs config.students.num_texts: how many"
         " texts both rounds have together, fewer than config.corpus.num_texts"
       )
+    if c.balance is not None:
+      raise UserError(
+        "config.students.second_round and config.students.balance do not go"
+        " together: what is disputed may be of one class; set one to None"
+      )
   if not 0 < c.labelled_fraction <= 1:
     raise UserError(
       "config.students.labelled_fraction is a share above 0 and at most 1, "

@@ -10,7 +10,7 @@ from etils import epath
 from tokenizers import Tokenizer
 
 from configs import common
-from gd_jax import artefacts, checkpoints, signals
+from gd_jax import artefacts, checkpoints, hosts, signals
 from gd_jax.data import (
   batches,
   logits,
@@ -343,6 +343,10 @@ def test_divergence_is_said(workdir, progress):
     ({"balance": 0.5}, "balance is 0.5"),
     ({"second_round": 1.0, "num_texts": 9}, "second_round is 1.0"),
     ({"second_round": 0.5}, "second_round needs config.students.num_texts"),
+    (
+      {"second_round": 0.5, "num_texts": 9, "balance": 1.5},
+      "second_round and config.students.balance do not go together",
+    ),
     ({"loss": "l1"}, "loss: 'l1'"),
     ({"mode": "scan"}, "mode: 'scan'"),
     ({"embeddings": "bert"}, "embeddings: 'bert'"),
@@ -450,15 +454,21 @@ def test_a_second_round_takes_what_is_disputed(workdir, progress, monkeypatch):
   )
   arrays = batches.from_rows(encoded)
   spec = artefacts.read_json(student / "model.json")
-  said = families.build(spec).apply(
-    {"params": checkpoints.load_params(student)},
-    arrays["tokens"],
-    arrays["mask"],
-  )
+  students_said = [
+    families.build(spec).apply(
+      {"params": checkpoints.load_params(folder / "first_round/gd" / seed)},
+      arrays["tokens"],
+      arrays["mask"],
+    )
+    for seed in ("0", "1", "2")
+  ]
   _, teacher = logits.load_corpus_logits(workdir / "soft_labels")
-  p, q = (np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (teacher, said))
-  kl = np.sum(p * (np.log(p) - np.log(q)), axis=1)
-  np.testing.assert_allclose(disputes, kl, atol=1e-5)
+  p, *qs = (
+    np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    for x in (teacher, *students_said)
+  )
+  kl = [np.sum(p * (np.log(p) - np.log(q)), axis=1) for q in qs]
+  np.testing.assert_allclose(disputes, np.mean(kl, axis=0), atol=1e-5)
   labelled = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
   of = {
     split: [row["text"] for row in labelled if row["split"] == split]
@@ -484,6 +494,37 @@ def test_a_second_round_takes_what_is_disputed(workdir, progress, monkeypatch):
   students.run(config, workdir, progress)
   after = stamps(workdir), student.joinpath("manifest.json").read_text()
   assert after == before
+
+
+# Dies if: the choice depends on num_seeds, so that all are trained anew.
+def test_after_a_second_round_a_new_seed_trains_alone(workdir, progress):
+  fields = {"arms": ("kd", "gd"), "num_texts": 12, "second_round": 0.4}
+  students.run(make_config(**fields), workdir, progress)
+  before = stamps(workdir)
+  first_round = pathlib.Path(workdir / "students/first_round/gd")
+  assert len([*first_round.iterdir()]) == second_round.NUM_STUDENTS
+  students.run(make_config(**fields, num_seeds=4), workdir, progress)
+  after = stamps(workdir)
+  assert {path: after[path] for path in before} == before
+  assert len(after) == len(before) + 2 * 3
+  assert len([*first_round.iterdir()]) == second_round.NUM_STUDENTS
+
+
+# Dies if: a host takes its own choice instead of host 0's.
+def test_the_second_round_is_of_host_0s_choice(workdir, progress, monkeypatch):
+  taken = []
+
+  def with_generated(rows, pool, chosen):
+    del pool
+    taken.append([*chosen])
+    return rows
+
+  config = make_config(arms=("gd",), num_texts=12, second_round=0.4)
+  rows = students._read(config.students, workdir, num_texts=12)
+  monkeypatch.setattr(type(rows), "with_generated", with_generated)
+  monkeypatch.setattr(hosts, "agree", lambda name, value: "[0, 2, 27]")
+  students._after_first_round(config, workdir, rows, progress)
+  assert taken[1] == [0, 2, 27]
 
 
 def test_a_second_round_of_nothing_is_kd(workdir, progress):
