@@ -100,7 +100,8 @@ def test_many_writes_of_a_real_run(
       break
     assert verifier.verify(workdir) == []
   assert tried >= 8
-  assert progress.warnings == []
+  # A file that is only half there is no reason to doubt those beside it.
+  assert not [line for line in progress.warnings if "made anew" in line]
   whole, mended = soak.contents(finished), soak.contents(workdir)
   assert soak.differences(whole, mended) == []
 
