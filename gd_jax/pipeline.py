@@ -24,6 +24,7 @@ from gd_jax import (
   signals,
   workdirs,
 )
+from gd_jax.data import general_text
 from gd_jax.errors import UserError
 from gd_jax.phases import (
   corpus,
@@ -68,6 +69,7 @@ PHASES = (
     free=frozenset({"allow_download", "remat", "pretrain_on", "pretrain_dir"}),
     model="generator.init",
     texts="generator.pretrain_on",
+    reading="generator.pretrain",
     shared=True,
   ),
   Phase(
@@ -181,6 +183,7 @@ def run(
   ]
   with workdirs.lock(workdir), hosts.leading(workdir):
     workdirs.sweep_leftovers(workdir)
+    _require_texts(config, workdir, chosen)
     _clear(workdir, dependents(checked(redo)), progress)
     _require_compatible(config, workdir, chosen)
     whole: set[str] = set()
@@ -237,6 +240,20 @@ def _clear(
     progress.say(f"--redo removes from {workdir}: {', '.join(present)}")
   for name in present:
     workdirs.clear(workdir / name)
+
+
+def _require_texts(
+  config: Config, workdir: epath.Path, phases: Sequence[Phase]
+) -> None:
+  """Looks for the files of general text before the phases that come earlier.
+
+  Raises:
+    UserError: One that is still to be read can't be, or two have one name.
+  """
+  for phase in phases:
+    files = recipes.texts_of(phase, config)
+    if files and artefacts.read_manifest(workdir / phase.name) is None:
+      general_text.require_files(files)
 
 
 def _require_compatible(

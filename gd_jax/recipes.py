@@ -16,6 +16,10 @@ from gd_jax.progress import Progress
 
 Config = config_dict.ConfigDict
 
+# In place of the fingerprint of files that a finished phase has read and that
+# are not here: a moved workdir stays valid.
+OUT_OF_REACH = "out of reach"
+
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
@@ -32,7 +36,8 @@ class Phase:
     follows: artefacts of `reads` that may change under it: it keeps, piece by
       piece, what still fits.
     model: the field that names the weights it begins with, if any.
-    texts: the field that names files of text it reads, if any.
+    texts: the field that names files of text it reads, if any; without such
+      files the section of its settings, `reading`, decides nothing.
     derived: holds nothing that is not computed from other artefacts in a
       moment, so it is made anew without asking.
     shared: all hosts work on it together; else host 0 alone.
@@ -49,6 +54,7 @@ class Phase:
   follows: tuple[str, ...] = ()
   model: str | None = None
   texts: str | None = None
+  reading: str | None = None
   derived: bool = False
   shared: bool = False
 
@@ -61,7 +67,14 @@ def recipe_config(config: Config, phase: Phase) -> dict[str, Any]:
     if name not in phase.free:
       value = value.to_dict() if isinstance(value, Config) else value
       fields[f"{phase.name}.{name}"] = value
+  if phase.reading is not None and not texts_of(phase, config):
+    del fields[phase.reading]
   return fields
+
+
+def texts_of(phase: Phase, config: Config) -> tuple[str, ...]:
+  """The files of general text that `phase` reads."""
+  return () if phase.texts is None else tuple(_field(config, phase.texts))
 
 
 def _field(config: Config, dotted: str) -> Any:
@@ -84,8 +97,11 @@ def changes(
     for difference in artefacts.differences(
       recipe, config=config, inputs=inputs
     )
-    if difference.field != "the artefact source"
-    or None not in (difference.was, difference.now)
+    if not (
+      difference.field == "the artefact source"
+      and None in (difference.was, difference.now)
+    )
+    and not (difference.now == OUT_OF_REACH and difference.was is not None)
   ]
 
 
@@ -108,9 +124,12 @@ def inputs_of(
       found["source"] = source
   if phase.model is not None:
     found["model"] = hub.fingerprint(_field(config, phase.model))
-  if phase.texts is not None and (files := _field(config, phase.texts)):
-    found["texts"] = artefacts.digest(
-      sorted(general_text.fingerprint(file) for file in files)
+  if files := texts_of(phase, config):
+    is_done = artefacts.read_manifest(workdir / phase.name) is not None
+    found["texts"] = (
+      OUT_OF_REACH
+      if is_done and not all(map(general_text.is_at_hand, files))
+      else artefacts.digest(sorted(map(general_text.fingerprint, files)))
     )
   return found
 

@@ -64,11 +64,31 @@ def fingerprint(file: str) -> str:
     raise _unreadable(file, error) from error
 
 
+def is_at_hand(file: str) -> bool:
+  """Whether there is such a file."""
+  return epath.Path(file).is_file()
+
+
+def require_files(files: Collection[str]) -> None:
+  """Asks what can be asked of files without reading them.
+
+  Raises:
+    UserError: There is no such file, or two have one name.
+  """
+  require_different_names(files)
+  for file in files:
+    if not is_at_hand(file):
+      raise UserError(
+        f"config.generator.pretrain_on: there is no file {file}: mend the path"
+      )
+
+
 def read(file: str, evaluation_texts: Iterable[str]) -> Domain:
   """The texts of one file, plain or .xz; blank lines are no texts.
 
   A line that holds a whole evaluation text, letter case and punctuation aside,
-  is left out: what is judged later shall not have been read before.
+  is left out: what is judged later shall not have been read before. An
+  evaluation text of at most five words counts only as a whole line.
 
   Args:
     file: Its path.

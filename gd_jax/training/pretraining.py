@@ -3,9 +3,10 @@
 """The generator's first stage: a language model that has read general text.
 
 GPT-2 had read the web before it saw a task; a warm-started encoder has never
-written a sentence. One model serves every task, draw and sweep that names the
-same files: it is kept by the digest of all that it was made from, outside the
-workdirs.
+written a sentence. One model serves every task, draw and sweep that reads the
+same texts: it is kept by the digest of all that it was made from, outside the
+workdirs. A task whose evaluation texts stand in the files reads other texts,
+without these lines, and has a model of its own.
 """
 
 import contextlib
@@ -98,7 +99,7 @@ def run(
     domain.name: artefacts.digest([domain.train, domain.heldout])
     for domain in domains
   }
-  root = epath.Path(c.pretrain_dir or hub.cache_dir() / "general_generators")
+  root = _root(c)
   folder = root / artefacts.digest([recipe, inputs])[:16]
   done = devices.is_first() and _is_done(folder)
   if hosts.agree(NAME, str(done)) == "True":
@@ -134,11 +135,36 @@ def run(
   return _load(folder)
 
 
+def _root(c: config_dict.ConfigDict) -> epath.Path:
+  """Where general models are kept.
+
+  Raises:
+    UserError: Several hosts may not see the same place, or it is a file.
+  """
+  if c.pretrain_dir is None:
+    if hosts.count() > 1:
+      raise UserError(
+        "config.generator.pretrain_dir is None: several hosts need a folder for"
+        " the general language model that all of them see"
+      )
+    return epath.Path(hub.cache_dir() / "general_generators")
+  root = epath.Path(c.pretrain_dir)
+  if root.exists() and not root.is_dir():
+    raise UserError(
+      f"config.generator.pretrain_dir={root}: it is a file; name a folder"
+    )
+  return root
+
+
 def _is_done(folder: epath.Path) -> bool:
   """Whether it is there; its name says that it is of this very recipe."""
-  if artefacts.read_manifest(folder) is None:
-    return False
-  for problem in artefacts.problems(folder):
+  try:
+    if artefacts.read_manifest(folder) is None:
+      return False
+    problem = next(artefacts.problems(folder), None)
+  except UserError:
+    problem = f"{folder / artefacts.MANIFEST} is damaged"
+  if problem is not None:
     raise UserError(
       f"{problem}: delete {folder}, and the same command makes it anew"
     )

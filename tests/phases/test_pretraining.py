@@ -112,6 +112,34 @@ def test_what_is_kept_is_checked(drawn, general, progress, tmp_path):
     generator.run(general, drawn, progress)
 
 
+def test_what_is_kept_may_have_lost_its_proof(
+  drawn, general, progress, tmp_path
+):
+  # Dies if: a damaged manifest is told as a phase's.
+  generator.run(general, drawn, progress)
+  (kept,) = (tmp_path / "kept").iterdir()
+  (kept / "manifest.json").write_text("{}")
+  with pytest.raises(UserError, match=f"delete {kept}, and the same command"):
+    generator.run(general, drawn, progress)
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "words"),
+  [
+    ("pretrain_dir", __file__, "it is a file; name a folder"),
+    ("accumulate_steps", 3, r"generator.pretrain.batch_size is 4: in 3 parts"),
+  ],
+)
+def test_what_makes_no_sense_is_refused(
+  drawn, general, progress, field, value, words
+):
+  with general.unlocked():
+    general.generator.batch_size = 6
+    general.generator[field] = value
+  with pytest.raises(UserError, match=words):
+    generator.run(general, drawn, progress)
+
+
 def test_evaluation_texts_make_a_model_of_their_own(
   drawn, general, progress, tmp_path, capfd
 ):
@@ -127,13 +155,20 @@ def test_evaluation_texts_make_a_model_of_their_own(
   assert _summary(drawn)["copies_left_out"] == {"land": 0, "sea": 1}
 
 
+PHASE = next(phase for phase in pipeline.PHASES if phase.name == "generator")
+
+
+def _finish(folder, config, inputs):
+  artefacts.begin(folder, config=config, inputs=inputs)
+  artefacts.finish(folder, config=config, inputs=inputs, counts={}, seconds=0)
+
+
 def test_an_altered_file_is_another_recipe(general, drawn):
   # Dies if: the path stands for the text.
-  phase = next(p for p in pipeline.PHASES if p.name == "generator")
+  phase = PHASE
   general.lock()
   (drawn / "data").rmtree()
-  artefacts.begin(drawn / "data", config={}, inputs={})
-  artefacts.finish(drawn / "data", config={}, inputs={}, counts={}, seconds=0)
+  _finish(drawn / "data", {}, {})
   before = recipes.inputs_of(phase, general, drawn)
   file = general.generator.pretrain_on[0]
   with open(file, "a", encoding="utf-8") as text:
@@ -141,3 +176,45 @@ def test_an_altered_file_is_another_recipe(general, drawn):
   after = recipes.inputs_of(phase, general, drawn)
   assert before["texts"] != after["texts"]
   assert before["model"] == after["model"]
+
+
+def test_a_done_generator_needs_its_files_no_more(general, drawn, tmp_path):
+  # Dies if: a workdir that was moved without the general text is refused, or
+  # one whose generator has read none passes for one that has.
+  for name in ("data", "generator"):
+    (drawn / name).rmtree()
+  _finish(drawn / "data", {}, {})
+  fields = recipes.recipe_config(general, PHASE)
+  _finish(drawn / "generator", fields, recipes.inputs_of(PHASE, general, drawn))
+  (tmp_path / "sea.txt").unlink()
+
+  def changed():
+    return recipes.changes(
+      recipes.recipe_of(drawn / "generator"),
+      config=fields,
+      inputs=recipes.inputs_of(PHASE, general, drawn),
+    )
+
+  assert changed() == []
+  (drawn / "generator").rmtree()
+  _finish(drawn / "generator", fields, {})
+  assert "the artefact texts" in [found.field for found in changed()]
+
+
+def test_settings_of_what_is_not_read_decide_nothing(general):
+  # Dies if: a generator without general text is another one when they change.
+  with general.unlocked():
+    general.generator.pretrain_on = ()
+  before = recipes.recipe_config(general, PHASE)
+  with general.unlocked():
+    general.generator.pretrain.max_steps = 9
+  assert recipes.recipe_config(general, PHASE) == before
+
+
+def test_files_are_looked_for_before_any_phase(general, tmp_path, progress):
+  # Dies if: the teacher is trained before the generator's files are missed.
+  with general.unlocked():
+    general.generator.pretrain_on = (str(tmp_path / "gone.txt"),)
+  with pytest.raises(UserError, match=r"there is no file .*gone\.txt"):
+    pipeline.run(general, tmp_path / "new", progress=progress)
+  assert not (tmp_path / "new" / "data").exists()
