@@ -14,7 +14,6 @@ as there are then. Whatever lies on one host alone, host 0 saves by itself.
 import contextlib
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from flax import serialization, traverse_util
 
-from gd_jax import artefacts, devices, hosts, journal, workdirs
+from gd_jax import artefacts, devices, environment, hosts, journal, workdirs
 from gd_jax.errors import UserError
 
 PyTree = Any
@@ -242,7 +241,7 @@ class Resume:
 
   def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
     self._folder = epath.Path(folder) / "resume"
-    self._every_seconds = float(os.environ.get(SAVE_SECONDS, every_seconds))
+    self._every_seconds = environment.seconds(SAVE_SECONDS, every_seconds)
     self._last_save = time.monotonic()
     self._manager: ocp.CheckpointManager | None = None
 
@@ -326,7 +325,7 @@ class OwnResume:
 
   def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
     self._path = epath.Path(folder) / "resume.msgpack"
-    self._every_seconds = float(os.environ.get(SAVE_SECONDS, every_seconds))
+    self._every_seconds = environment.seconds(SAVE_SECONDS, every_seconds)
     self._last_save = time.monotonic()
 
   def latest(self, template: PyTree) -> tuple[int, PyTree, dict] | None:

@@ -107,6 +107,13 @@ _RULES: dict[str, dict[str, Rule]] = {
     "eval_every_steps": _ONE,
     "patience": _ONE,
   },
+  "generator.scratch": {
+    # A piece for each byte, and the end of a text.
+    "vocab_size": _at_least(257),
+    "width": _ONE,
+    "num_layers": _ONE,
+    "num_heads": _ONE,
+  },
   "soft_labels": {
     "batch_size": _ONE,
     "rules": _or_none(_POSITIVE),
@@ -164,6 +171,8 @@ def check(config: config_dict.ConfigDict) -> None:
         raise UserError(
           f"config.{section}.{field} is {value!r}; it can be {words}"
         )
+  if "generator" in config and "scratch" in config.generator:
+    _check_heads(config.generator.scratch)
   if "corpus" in config:
     corpus.check(config.corpus)
   if "students" in config:
@@ -172,6 +181,14 @@ def check(config: config_dict.ConfigDict) -> None:
     _check_real(config)
   if "teacher" in config:
     _check_kept(config.teacher)
+
+
+def _check_heads(scratch: config_dict.ConfigDict) -> None:
+  if scratch.width % scratch.num_heads:
+    raise UserError(
+      f"config.generator.scratch.width is {scratch.width}: it has to be a"
+      f" multiple of num_heads, {scratch.num_heads}"
+    )
 
 
 def _check_export(config: config_dict.ConfigDict) -> None:

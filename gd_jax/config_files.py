@@ -3,6 +3,7 @@
 """Config files for whoever has no command line."""
 
 import contextlib
+import copy
 import difflib
 import importlib.util
 import os
@@ -22,7 +23,7 @@ _CLONE = pathlib.Path(gd_jax.__file__).resolve().parents[1]
 
 
 def load(
-  name: str, fields: Mapping[str, Any] | None = None
+  name: str | os.PathLike[str], fields: Mapping[str, Any] | None = None
 ) -> config_dict.ConfigDict:
   """The config of a file, as `--config=NAME` and `--config.FIELD=VALUE` give.
 
@@ -38,10 +39,13 @@ def load(
     A locked config: fields can be set, but none can be added by a slip.
 
   Raises:
-    UserError: there is no such file, argument or field, in one line.
+    UserError: there is no such file, argument or field, or the file gives no
+      config, in one line.
   """
+  name = os.fspath(name)
   path, colon, argument = name.partition(":")
   file = _find(pathlib.Path(path))
+  require_python(file)
   spec = importlib.util.spec_from_file_location("_loaded_config", file)
   assert spec is not None and spec.loader is not None
   module = importlib.util.module_from_spec(spec)
@@ -51,6 +55,11 @@ def load(
       config = module.get_config(*([argument] if colon else []))
   except Exception as error:  # config files raise what they like
     raise UserError(f"{name}: {failures.one_line(error)}") from error
+  if not isinstance(config, config_dict.ConfigDict):
+    raise UserError(
+      f"{name}: get_config() returns a {type(config).__name__}, which is no "
+      "ml_collections.ConfigDict"
+    )
   return with_fields(config, fields or {}, source="load_config")
 
 
@@ -65,28 +74,47 @@ def with_fields(
     source: who says so, for the error.
 
   Raises:
-    UserError: a field that the config does not have, or of the wrong type.
+    UserError: a field that the config does not have, or of the wrong type, or
+      None where that can't be.
   """
-  copy = config.copy_and_resolve_references()
-  with copy.unlocked():
+  changed = copy.deepcopy(config)  # Fields still know if they can be None.
+  with changed.unlocked():
     for name, value in fields.items():
       section, _, field = name.rpartition(".")
-      target: Any = copy
+      target: Any = changed
       for part in section.split(".") if section else ():
         target = target.get(part) if _is_section(target) else None
       if not _is_section(target) or field not in target:
-        near = difflib.get_close_matches(name, [*_names(copy)], n=1)
+        near = difflib.get_close_matches(name, [*_names(changed)], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(
           f"{source} names a field the config lacks: {name}{hint}"
         )
+      empties = value is None and target[field] is not None
       try:
         target[field] = value
       except TypeError as error:
         raise UserError(
           f"{source} can't set {name}={value!r}: {error}"
         ) from error
-  return copy.lock()
+      if empties:
+        require_emptiable(target, field, name=name)
+  return changed.lock()
+
+
+def require_emptiable(
+  section: config_dict.ConfigDict, field: str, *, name: str
+) -> None:
+  """Raises UserError for a field that was set to None and can't be.
+
+  Args:
+    section: has the field, as it is now.
+    field: without its section.
+    name: with its section, for the error.
+  """
+  # A placeholder that is empty keeps its type, any other field takes None's.
+  if section.get_type(field) is type(None):
+    raise UserError(f"config.{name} can't be None")
 
 
 def require(file: pathlib.Path) -> None:
@@ -97,6 +125,12 @@ def require(file: pathlib.Path) -> None:
   near = difflib.get_close_matches(file.name, beside, n=1)
   hint = f"did you mean {file.parent / near[0]}?" if near else "check its path"
   raise UserError(f"there is no config file {file}: {hint}")
+
+
+def require_python(file: pathlib.Path) -> None:
+  """Raises UserError for a file that can't be imported by its name."""
+  if file.suffix != ".py":
+    raise UserError(f"{file} is no config file: its name ends in .py")
 
 
 def _find(file: pathlib.Path) -> pathlib.Path:

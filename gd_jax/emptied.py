@@ -8,7 +8,7 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from gd_jax.errors import UserError
+from gd_jax import config_files
 
 
 class _OrNone(flags.ArgumentParser):
@@ -49,5 +49,5 @@ def check(flag: Any) -> None:
   for path, value in config_flags.get_override_values(flag).items():
     section, _, field = path.rpartition(".")
     parent = operator.attrgetter(section)(flag.value) if section else flag.value
-    if value is None and parent.get_type(field) is type(None):
-      raise UserError(f"config.{path} can't be None")
+    if value is None:
+      config_files.require_emptiable(parent, field, name=path)

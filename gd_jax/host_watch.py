@@ -17,7 +17,7 @@ from typing import Any
 import jax
 from jax._src import distributed  # Its store can be had in no other way.
 
-from gd_jax import aborts, signals
+from gd_jax import aborts, environment, signals
 
 # An environment variable: seconds without a sign of life until a host is given
 # up, in place of _SECONDS.
@@ -52,13 +52,21 @@ def coordinator() -> str:
 
 
 def silence() -> float:
-  """Seconds without a sign of life after which a host is given up."""
-  return float(os.environ.get(SECONDS, _SECONDS))
+  """Seconds without a sign of life after which a host is given up.
+
+  Raises:
+    UserError: The environment holds no number of them.
+  """
+  return environment.seconds(SECONDS, _SECONDS)
 
 
 def joining() -> float:
-  """Seconds within which all hosts have to have come."""
-  return float(os.environ.get(JOIN_SECONDS, silence()))
+  """Seconds within which all hosts have to have come.
+
+  Raises:
+    UserError: As for `silence`.
+  """
+  return environment.seconds(JOIN_SECONDS, silence())
 
 
 def put(key: str, value: str) -> None:

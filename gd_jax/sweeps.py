@@ -15,6 +15,7 @@ teachers.
 
 import hashlib
 import importlib.util
+import pathlib
 import re
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -36,8 +37,9 @@ def points_of(config_file: str) -> list[Point]:
   """The points that the `sweep(add)` of a config file adds, in order.
 
   Raises:
-    UserError: the file has no `sweep`, or it adds nothing.
+    UserError: the file has no `sweep`, or it adds nothing, or is no Python.
   """
+  config_files.require_python(pathlib.Path(config_file))
   spec = importlib.util.spec_from_file_location("_swept_config", config_file)
   assert spec is not None and spec.loader is not None
   module = importlib.util.module_from_spec(spec)
@@ -73,7 +75,7 @@ def apply(config: config_dict.ConfigDict, point: Point) -> Any:
   """A locked copy of `config` with `point`'s fields.
 
   Raises:
-    UserError: a field that the config does not have, or of the wrong type.
+    UserError: as for `config_files.with_fields`.
   """
   return config_files.with_fields(config, point, source="the sweep")
 

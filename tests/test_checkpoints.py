@@ -192,7 +192,7 @@ def test_a_changed_note_is_refused(tmp_path):
 
 
 def test_the_seconds_between_saves_can_be_set(tmp_path, monkeypatch):
-  monkeypatch.setenv(checkpoints.SAVE_SECONDS, "0")
+  monkeypatch.setenv(checkpoints.SAVE_SECONDS, "1e-9")
   resume = checkpoints.Resume(tmp_path, every_seconds=3600)
   resume.save(1, {"w": jnp.ones(2)}, {})
   resume.close()

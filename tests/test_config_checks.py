@@ -1,5 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import operator
 import pathlib
 
 import pytest
@@ -52,6 +53,11 @@ def test_the_configs_that_are_shipped_are_good(config):
     ("generator.patience", 0),
     ("generator.max_tokens", 0),
     ("generator.kind", "lstm"),
+    ("generator.scratch.vocab_size", 256),
+    ("generator.scratch.width", 0),
+    ("generator.scratch.width", 255),
+    ("generator.scratch.num_layers", 0),
+    ("generator.scratch.num_heads", 0),
     ("corpus.temperature", -1.0),
     ("corpus.temperature", float("nan")),
     ("soft_labels.batch_size", 0),
@@ -78,10 +84,20 @@ def test_the_configs_that_are_shipped_are_good(config):
 )
 def test_bad_values_are_said_before_any_phase(field, value):
   config = common.get_config("trec")
-  section, _, name = field.partition(".")
-  config[section][name] = value
+  section, _, name = field.rpartition(".")
+  operator.attrgetter(section)(config)[name] = value
   with pytest.raises(UserError, match=rf"config\.{section}\.{name}\b"):
     config_checks.check(config)
+
+
+# Dies if: heads that don't divide the width get to the model.
+def test_heads_divide_the_width_of_a_generator_from_scratch():
+  config = common.get_config("trec")
+  config.generator.scratch.num_heads = 3
+  with pytest.raises(UserError, match=r"width is 256.*num_heads, 3"):
+    config_checks.check(config)
+  config.generator.scratch.update(width=252, vocab_size=257)
+  config_checks.check(config)
 
 
 # Dies if: an hour of other phases goes before the arm has nothing to read.

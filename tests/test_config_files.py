@@ -1,5 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import pathlib
 import sys
 
 import pytest
@@ -53,6 +54,11 @@ def test_a_config_of_ones_own_comes_first(tmp_path, monkeypatch):
     ),
     ("configs/trec.py", {"corpus.num_texts": "many"}, ["many"]),
     ("configs/trec.py", {"seed.x": 1}, ["seed.x"]),
+    ("README.md", {}, ["README.md is no config file", ".py"]),
+    ("configs/trec.py", {"students.num_seeds": None}, ["students.num_seeds"]),
+    ("configs/trec.py", {"corpus.num_texts": None}, ["can't be None"]),
+    ("configs/trec.py", {"data.heldout_fraction": None}, ["can't be None"]),
+    ("configs/trec.py", {"students": None}, ["students can't be None"]),
   ],
 )
 def test_bad_names_get_one_line(tmp_path, monkeypatch, name, fields, words):
@@ -63,6 +69,38 @@ def test_bad_names_get_one_line(tmp_path, monkeypatch, name, fields, words):
   assert "\n" not in line
   for word in words:
     assert word in line
+
+
+def test_a_path_is_as_good_as_its_name():
+  # Dies if: the name is split before the path has become one.
+  path = pathlib.Path("configs/trec.py")
+  assert config_files.load(path).task == config_files.load(str(path)).task
+
+
+@pytest.mark.parametrize(
+  ("code", "words"),
+  [
+    ("def get_config(): return {'seed': 0}", r"get_config\(\) returns a dict"),
+    ("", "no attribute 'get_config'"),
+  ],
+)
+def test_a_file_that_gives_no_config_is_named(tmp_path, code, words):
+  # Dies if: what a config file gives is taken for a config unseen.
+  file = tmp_path / "own.py"
+  file.write_text(code)
+  with pytest.raises(UserError, match=rf"own\.py: .*{words}"):
+    config_files.load(file)
+
+
+def test_what_can_be_empty_can_still_be_after_other_changes():
+  # Dies if: a copy forgets which of its fields are placeholders.
+  config = config_files.load("configs/trec.py", {"students.patience": 5})
+  fields = {"students.patience": None, "data.labels_per_class": None}
+  emptied = config_files.with_fields(config, fields, source="x")
+  assert emptied.students.patience is emptied.data.labels_per_class is None
+  assert config.data.labels_per_class == 100
+  plain = config_dict.ConfigDict({"a": None}).lock()
+  assert config_files.with_fields(plain, {"a": None}, source="x").a is None
 
 
 def test_the_config_one_started_from_is_left_alone():

@@ -20,6 +20,8 @@ def test_points_come_from_the_config_file(tmp_path):
   file.write_text("")
   with pytest.raises(UserError, match="has no sweep"):
     sweeps.points_of(str(file))
+  with pytest.raises(UserError, match=r"README\.md is no config file"):
+    sweeps.points_of("README.md")
 
 
 def test_a_point_changes_its_fields_alone():
@@ -32,6 +34,8 @@ def test_a_point_changes_its_fields_alone():
     sweeps.apply(config, {"student.lr": 0.5})
   with pytest.raises(UserError, match="seed='x'"):
     sweeps.apply(config, {"seed": "x"})
+  with pytest.raises(UserError, match=r"students\.lr can't be None"):
+    sweeps.apply(config, {"students.lr": None})
 
 
 def test_folder_names_are_safe_and_tell_points_apart():
