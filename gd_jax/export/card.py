@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gd_jax.reporting import arms, words
+from gd_jax.training.arms import ARMS
 
 _USE = """\
 import numpy as np, onnxruntime, tokenizers
@@ -46,7 +47,7 @@ def render(
       text="a text", max_tokens=config["max_tokens"], unknown=config["unk_id"]
     )
     + "```",
-    "## Generated texts\n\n" + _corpus(results["corpus_health"]),
+    "## Generated texts\n\n" + _corpus(results["corpus_health"], config),
     "## Limits\n\n" + _limits(results, config),
     "## Origin and licences\n\n" + _origin(results),
   ]
@@ -66,12 +67,35 @@ def _what_it_is(results, config, heldout) -> str:
     f"Arm `{config['arm']}`, seed {config['seed']} "
     f"({chosen}; test scores chose nothing). "
     f"{arms.in_words(config['arm'])}\n\n"
-    f"Made by generation-distillation (arXiv 2002.00733) with gd_jax "
-    f"{config['gd_jax']}: a BERT was finetuned on "
-    f"{words.count(results['num_labelled'])} labelled texts, a language model "
-    f"finetuned on the same texts wrote "
-    f"{words.count(results['num_synthetic'])} more, and this "
-    f"`{config['model']['family']}` learned what the BERT says of them."
+    f"{_how_it_learned(results, config)}"
+  )
+
+
+def _how_it_learned(results, config) -> str:
+  """What texts the arm's students see, and who told them the classes."""
+  arm, student = ARMS[config["arm"]], f"this `{config['model']['family']}`"
+  method = "generation-distillation (arXiv 2002.00733)"
+  made = f"Made with gd_jax {config['gd_jax']}, to be compared with {method}"
+  if _reads_generated(config):
+    made = f"Made by {method} with gd_jax {config['gd_jax']}"
+  labelled = f"{words.count(results['num_labelled'])} labelled texts"
+  if arm.texts is None and arm.labelled_hard == 1:
+    return f"{made}: {student} learned the labels of {labelled}."
+  others = {
+    None: "",
+    "generated": ", a language model finetuned on the same texts wrote "
+    f"{words.count(results['num_synthetic'])} more",
+    "rules": ", word rules made more texts of these",
+    "real": ", real texts without labels were added",
+  }[arm.texts]
+  said = (
+    "which class the BERT gives those"
+    if arm.generated_hard == 1
+    else "what the BERT says of them"
+  )
+  return (
+    f"{made}: a BERT was finetuned on {labelled}{others}, and {student} "
+    f"learned {said}."
   )
 
 
@@ -118,7 +142,7 @@ def _files(sizes) -> str:
   )
 
 
-def _corpus(health) -> str:
+def _corpus(health, config) -> str:
   kept, drawn = health["kept"], health["drawn"]
   removed = ", ".join(
     f"{words.count(number)} {reason.replace('_', ' ')}"
@@ -130,7 +154,12 @@ def _corpus(health) -> str:
     f"{words.count(drawn)} drawn, {words.count(kept)} kept"
     f" (removed: {removed or 'none'}); the teacher's mean confidence on them "
     f"is {'–' if confidence is None else words.percent(confidence) + '%'}."
+    + ("" if _reads_generated(config) else " This student read none of them.")
   )
+
+
+def _reads_generated(config) -> bool:
+  return ARMS[config["arm"]].texts == "generated"
 
 
 def _limits(results, config) -> str:
@@ -139,9 +168,13 @@ def _limits(results, config) -> str:
     "also where none fits.\n"
     f"- It reads the first {config['max_tokens']} word pieces of a text.\n"
     "- It was measured on texts like its labelled ones and on no others, and "
-    "not for\n  bias between groups of people.\n"
-    "- Generated texts repeat, and may exaggerate, what the labelled ones and "
-    "the\n  language model hold."
+    "not for\n  bias between groups of people."
+    + (
+      "\n- Generated texts repeat, and may exaggerate, what the labelled ones "
+      "and the\n  language model hold."
+      if _reads_generated(config)
+      else ""
+    )
   )
 
 

@@ -16,7 +16,7 @@ from ml_collections import config_dict
 from gd_jax import artefacts, checkpoints, predict
 from gd_jax.data import tokenizers, vocabulary
 from gd_jax.errors import UserError
-from gd_jax.export import choice, demo
+from gd_jax.export import card, choice, demo
 from gd_jax.models import families, students
 from gd_jax.phases import export
 from gd_jax.progress import Progress
@@ -200,17 +200,43 @@ def test_sums_are_those_of_sha256sum(exported):
 
 
 def test_the_card_says_what_results_say_and_names_no_path(exported):
-  card = (exported / "model_card.md").read_text()
+  said = (exported / "model_card.md").read_text()
   for figure in ("82.2 ± 1.2", "345", "678", "77.7%", "55 exact duplicate"):
-    assert figure in card, figure
-  assert "/home" not in card and "gpt2" in card
-  assert "\\<b\\>pay" in card and "ship\\|it" in card
+    assert figure in said, figure
+  assert "/home" not in said and "gpt2" in said
+  assert "\\<b\\>pay" in said and "ship\\|it" in said
+
+
+# Dies if: the card says of an arm that it learned from texts, or from a
+# teacher, that it never had.
+@pytest.mark.parametrize(
+  ("arm", "learned"),
+  [
+    ("gold", "learned the labels of 20 labelled texts."),
+    ("kd", "20 labelled texts, and this `res_cnn` learned what the BERT says"),
+    ("rules_kd", "word rules made more texts of these, and this"),
+    ("real_kd", "real texts without labels were added, and this"),
+    ("gd_hard", "345 more, and this `res_cnn` learned which class the BERT"),
+    ("gd", "345 more, and this `res_cnn` learned what the BERT says"),
+  ],
+)
+def test_the_card_says_what_its_arm_learned_from(arm, learned):
+  results = _results() | {"arms": {arm: _arm(0.8, 1)}}
+  config = {"arm": arm, "seed": 0, "chosen": False, "gd_jax": "1"}
+  config |= {"max_tokens": 12, "unk_id": 1, "model": {"family": "res_cnn"}}
+  said = card.render(results, config, heldout={}, sizes=[])
+  assert learned in said
+  reads = arm in ("gd", "gd_hard")
+  assert ("Made by generation-distillation" in said) == reads
+  assert ("a language model finetuned on the same texts wrote" in said) == reads
+  assert ("Generated texts repeat" in said) == reads
+  assert ("This student read none of them." in said) != reads
 
 
 def test_the_cards_own_code_answers(exported):
   # Dies if: the snippet and the files part ways.
-  card = (exported / "model_card.md").read_text()
-  code = card.split("```python\n")[1].split("```")[0]
+  said = (exported / "model_card.md").read_text()
+  code = said.split("```python\n")[1].split("```")[0]
   code = code.replace('"a text"', repr(TEXTS[0]))
   ending = "print(probabilities[0].tolist())"
   done = subprocess.run(
