@@ -181,8 +181,8 @@ def corpus(
 def soft_labels(
   config: config_dict.ConfigDict, texts: shapes.Texts, machine: Machine
 ) -> Footprint:
-  """The teacher reads every text once."""
-  c = config.soft_labels
+  """The teacher, or each of those kept, reads every text once."""
+  c, readers = config.soft_labels, config.teacher.keep or 1
   module = shapes.teacher(config, texts.num_classes)
   params = shapes.params_of(module)
   rows = texts.num_labelled + config.corpus.num_texts
@@ -193,14 +193,15 @@ def soft_labels(
   model, length = module.config, config.data.max_tokens
   on_device = -(-c.batch_size // machine.num_devices)
   widest = max(model.mlp_width, model.num_heads * length)
+  readings = readers * rows * _tokens(texts, length)
   return Footprint(
     phase="soft_labels",
     num_params=families.count_params(params),
-    weights=_bytes(params),
+    weights=readers * _bytes(params),
     optimizer=0,
     cache=0,
     activations=_LIVE_ARRAYS * _FLOAT * on_device * length * widest,
-    flops=2 * _working(module, head=False) * rows * _tokens(texts, length),
+    flops=2 * _working(module, head=False) * readings,
     traffic=0,
     rows=rows,
     what=f"{c.batch_size} rows at a time",
@@ -212,7 +213,8 @@ def students(
 ) -> Footprint:
   """All trainings: those of a device side by side, or a core's one by one."""
   c = config.students
-  trainings = shapes.num_trainings(config)
+  rounds = shapes.num_trainings(config)
+  trainings, most = sum(rounds), max(rounds)
   length = _tokens(texts, c.max_tokens) + 8  # rows are padded to like ones
   alone = shapes.student(config, texts.num_classes, side_by_side=False)
   mode = side_by_side.choose_mode(
@@ -221,10 +223,10 @@ def students(
     platform=machine.platform,
   )
   if mode == "vmap":
-    together = -(-trainings // machine.num_devices)
+    together = -(-most // machine.num_devices)
   else:
     on_cpu = machine.platform == "cpu"
-    together = min(trainings, (os.cpu_count() or 1) if on_cpu else 1)
+    together = min(most, (os.cpu_count() or 1) if on_cpu else 1)
   module = shapes.student(
     config, texts.num_classes, side_by_side=mode == "vmap"
   )

@@ -5,17 +5,17 @@
 Time is a guess from the operations (6 a parameter and token in training, 2
 otherwise: Kaplan et al. 2020, section 2.1) and from a share of the machine's
 best that such programs reach. Time and bytes are compared with what the phases
-took that the workdir has finished on such a machine.
+took that the workdir has finished from the same config on the same platform.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts
+from gd_jax import artefacts, pipeline, recipes
 from gd_jax.planning import footprints, machines, shapes, tpu_compiler
 
 # Shares of the peak. CPU: as `devices.about` has it, measured.
@@ -50,12 +50,13 @@ class Measured:
 
   Attributes:
     seconds: Of all its runs, as its manifest has it.
-    taken: Bytes beyond those in use when it began, from `peaks`; None where
-      they are not known.
+    before: Bytes in use when it began, from `peaks`; None: not known.
+    peak: Bytes in use at most, from `peaks`; None: not known.
   """
 
   seconds: float
-  taken: float | None
+  before: float | None
+  peak: float | None
 
 
 def make(
@@ -64,14 +65,15 @@ def make(
   """The plan of all phases that take long, and what it assumes of the texts.
 
   Raises:
-    UserError: The config or the task tells too little.
+    UserError: The config or the task tells too little, or a manifest of the
+      workdir is damaged.
   """
   texts = shapes.texts(config, workdir)
   lines = [judge(config, texts, machine, name) for name in footprints.PHASES]
-  measured = [_measured(workdir, name, machine) for name in footprints.PHASES]
+  measured = _measured(config, workdir, machine)
   return [
-    dataclasses.replace(line, measured=found)
-    for line, found in zip(lines, measured, strict=True)
+    dataclasses.replace(line, measured=measured.get(line.footprint.phase))
+    for line in lines
   ], texts
 
 
@@ -114,7 +116,7 @@ def describe(
   )
   for line in lines:
     f = line.footprint
-    total = f.total if line.compiled is None else line.compiled
+    total = _total(line)
     yield (
       f"{f.phase:<12}{f.num_params / 1e6:>8.1f}M{f.weights / gib:>10.2f}"
       f"{f.optimizer / gib:>11.2f}{f.cache / gib:>8.2f}"
@@ -123,7 +125,9 @@ def describe(
     )
   for line in lines:
     yield f"{line.footprint.phase}: {line.footprint.what}"
-    yield from _off(line)
+    yield from _off(line, machine)
+  if machine.platform == "cpu":
+    yield from _process_beside(lines)
   mean = texts.mean_tokens
   yield (
     f"GiB on one device, {known}. Time assumes"
@@ -144,36 +148,90 @@ def _seconds(
 
 
 def _measured(
-  workdir: epath.Path, phase: str, machine: machines.Machine
-) -> Measured | None:
-  path = workdir / phase / artefacts.MANIFEST
-  if not path.exists():
-    return None
-  found: Any = artefacts.read_json(path)
-  memory = found["counts"].get("memory")
-  # Where no memory is told of, nothing tells on what it ran either.
-  if (memory["platform"] if memory else "cpu") != machine.platform:
-    return None
-  taken = memory["peak"] - memory["before"] if memory else None
-  return Measured(found["seconds"], taken)
+  config: config_dict.ConfigDict, workdir: epath.Path, machine: machines.Machine
+) -> dict[str, Measured]:
+  """By phase, of those made as planned, as far as a platform is told of."""
+  manifests = _made_as_planned(config, workdir)
+  memories = {
+    name: found["counts"].get("memory") for name, found in manifests.items()
+  }
+  platforms = {memory["platform"] for memory in memories.values() if memory}
+  # Of a phase that tells of none, what all the others tell.
+  common = platforms.pop() if len(platforms) == 1 else None
+  return {
+    name: Measured(
+      manifests[name]["seconds"],
+      memory["before"] if memory else None,
+      memory["peak"] if memory else None,
+    )
+    for name, memory in memories.items()
+    if (memory["platform"] if memory else common) == machine.platform
+  }
 
 
-def _off(line: Line) -> Iterator[str]:
+def _made_as_planned(
+  config: config_dict.ConfigDict, workdir: epath.Path
+) -> Mapping[str, Mapping[str, Any]]:
+  """Manifests of the phases that are done from this config, and all above."""
+  found: dict[str, Mapping[str, Any]] = {}
+  for phase in pipeline.PHASES:
+    manifest = artefacts.read_manifest(workdir / phase.name)
+    if manifest is None:
+      continue
+    inputs = manifest["inputs"] | {
+      name: found[name]["fingerprint"] if name in found else ""
+      for name in phase.reads
+    }
+    fields = recipes.recipe_config(config, phase)
+    if not recipes.changes(manifest, config=fields, inputs=inputs):
+      found[phase.name] = manifest
+  return found
+
+
+def _off(line: Line, machine: machines.Machine) -> Iterator[str]:
   """How far the plan was off."""
   if (found := line.measured) is None:
     return
+  phase = line.footprint.phase
   yield (
-    f"{line.footprint.phase}: measured {_time(found.seconds)} here, planned"
+    f"{phase}: measured {_time(found.seconds)} in this workdir, planned"
     f" {_time(line.seconds)}: off by a factor of"
     f" {found.seconds / line.seconds:.2f}"
   )
-  if found.taken is not None:
-    total = line.footprint.total if line.compiled is None else line.compiled
-    yield (
-      f"{line.footprint.phase}: measured {found.taken / machines.GIB:.2f} GiB"
-      f" here, planned {total / machines.GIB:.2f} GiB: off by a factor of"
-      f" {found.taken / total:.2f}"
+  if found.peak is None or found.before is None or machine.platform == "cpu":
+    return
+  taken, total = found.peak - found.before, _total(line)
+  yield (
+    f"{phase}: measured {taken / machines.GIB:.2f} GiB in this workdir, planned"
+    f" {total / machines.GIB:.2f} GiB: off by a factor of {taken / total:.2f}"
+  )
+
+
+def _process_beside(lines: list[Line]) -> Iterator[str]:
+  """The bytes of a CPU's process, which can't be told apart by phases.
+
+  It holds libraries and compiled programs, too, and reuses what an earlier
+  phase has left.
+  """
+  known = [
+    (line.measured.peak, _total(line))
+    for line in lines
+    if line.measured and line.measured.peak is not None
+  ]
+  if known:
+    peak, planned = (
+      max(each) / machines.GIB for each in zip(*known, strict=True)
     )
+    yield (
+      f"all phases: measured {peak:.2f} GiB at most in this workdir, of the"
+      " whole process, libraries and compiler included; the largest of these"
+      f" phases is planned at {planned:.2f} GiB"
+    )
+
+
+def _total(line: Line) -> float:
+  """Planned bytes on a device."""
+  return line.footprint.total if line.compiled is None else line.compiled
 
 
 def _time(seconds: float) -> str:

@@ -16,7 +16,7 @@ from gd_jax import artefacts, hub
 from gd_jax.data import tasks
 from gd_jax.errors import UserError
 from gd_jax.models import bert, families, gpt2, hf_configs
-from gd_jax.training import memory, student_setting
+from gd_jax.training import memory, second_round, student_setting
 from gd_jax.training.arms import ARMS
 
 # What the hub's folders hold, for machines that do not have them.
@@ -157,11 +157,16 @@ def student(
   return families.build(spec)
 
 
-def num_trainings(config: config_dict.ConfigDict) -> int:
-  """How many students are trained: arms x seeds x learning rates."""
+def num_trainings(config: config_dict.ConfigDict) -> tuple[int, int]:
+  """How many are trained one after another: (of a first round, then of arms).
+
+  The latter are arms x seeds x learning rates; a first round has one arm.
+  """
   c = config.students
   arms: Sequence[str] = [arm for arm in c.arms if arm in ARMS]
-  return len(arms) * c.num_seeds * len(c.learning_rates)
+  first = 0 if c.second_round is None else second_round.NUM_STUDENTS
+  rates = len(c.learning_rates)
+  return first * rates, len(arms) * c.num_seeds * rates
 
 
 @functools.lru_cache(maxsize=8)

@@ -253,7 +253,7 @@ def _students(config, texts: shapes.Texts, mesh: Mesh) -> Any:
     embeddings=None,
     alone=False,
   )
-  number = devices.round_up(shapes.num_trainings(config), mesh.size)
+  number = devices.round_up(max(shapes.num_trainings(config)), mesh.size)
   num_rows = texts.num_labelled + config.corpus.num_texts
 
   def ints(*shape):

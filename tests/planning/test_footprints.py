@@ -119,9 +119,28 @@ def test_students_side_by_side_are_held_together(config, texts, monkeypatch):
   monkeypatch.setattr(footprints.os, "cpu_count", lambda: 3)
   cores = footprints.students(config, texts, CPU)
   together = footprints.students(config, texts, machines.parse("h200"))
-  trainings = shapes.num_trainings(config)
-  assert trainings == 12
+  first, trainings = shapes.num_trainings(config)
+  assert (first, trainings) == (0, 12)
   one = 2 * 4 * cores.num_params
   assert cores.optimizer == 3 * one
   assert together.optimizer == trainings * one
   assert footprints.students(config, texts, TPU).optimizer == 2 * one
+
+
+def test_a_first_round_is_trained_too(config, texts):
+  # Dies if: first students are left out of the time, or held with the others.
+  alone = footprints.students(config, texts, machines.parse("h200"))
+  config.students.update(num_texts=100, second_round=0.5)
+  both = footprints.students(config, texts, machines.parse("h200"))
+  assert both.rows == 12 + 3
+  assert both.flops == pytest.approx(alone.flops * 15 / 12)
+  assert both.optimizer == alone.optimizer
+
+
+def test_each_kept_teacher_reads_all(config, texts):
+  # Dies if: teacher.keep is not looked at.
+  one = footprints.soft_labels(config, texts, CPU)
+  config.teacher.update(restarts=3, keep=3)
+  three = footprints.soft_labels(config, texts, CPU)
+  assert three.flops == 3 * one.flops and three.weights == 3 * one.weights
+  assert three.activations == one.activations

@@ -1,6 +1,5 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-import json
 import sys
 
 import pytest
@@ -8,7 +7,7 @@ from absl.testing import flagsaver
 from etils import epath
 
 from configs.paper import ag_news
-from gd_jax import main
+from gd_jax import artefacts, main, pipeline, recipes
 from gd_jax.errors import UserError
 from gd_jax.planning import machines, plan, shapes
 
@@ -62,41 +61,98 @@ def test_what_does_not_fit_is_said_so():
   assert "NO" in "\n".join(plan.describe([found], texts, machine))
 
 
-def _finished(workdir, phase, **counts):
-  (workdir / phase).mkdir()
-  found = {"seconds": 1234.0, "counts": counts}
-  (workdir / phase / "manifest.json").write_text(json.dumps(found))
+PLANNED = ("teacher", "generator", "corpus", "soft_labels", "students")
+GIB = 2**30
 
 
-def _said(config, workdir, machine):
-  machine = machines.parse(machine)
-  lines, texts = plan.make(config, epath.Path(workdir), machine)
-  return "\n".join(plan.describe(lines, texts, machine)), lines
+def _finished(config, workdir, memories):
+  """A run's manifests, of 1,234 s and {phase: memory}; None: not told of."""
+  for phase in pipeline.PHASES:
+    memory = memories.get(phase.name)
+    artefacts.begin(workdir / phase.name, config={}, inputs={})
+    artefacts.finish(
+      workdir / phase.name,
+      config=recipes.recipe_config(config, phase),
+      inputs={
+        name: artefacts.read_json(workdir / name / "manifest.json")[
+          "fingerprint"
+        ]
+        for name in phase.reads
+      },
+      counts={"memory": memory} if memory else {},
+      seconds=1234.0,
+    )
+
+
+@pytest.fixture
+def said(config, tmp_path, monkeypatch, texts):
+  """said(machine) -> the plan of `config` beside the workdir, and its lines."""
+  monkeypatch.setattr(shapes, "texts", lambda config, workdir: texts)
+
+  def describe(machine):
+    machine = machines.parse(machine)
+    lines, found = plan.make(config, epath.Path(tmp_path), machine)
+    return "\n".join(plan.describe(lines, found, machine)), lines
+
+  return describe
 
 
 # Dies if: seconds or bytes are not those of the phase's own manifest, or what
-# the process held before counts as the phase's.
-def test_beside_a_finished_run_it_says_how_far_it_was_off(config, tmp_path):
-  memory = {"platform": "cpu", "before": 2**30, "peak": 3 * 2**30}
-  _finished(tmp_path, "students")  # as before there were such counts
-  _finished(tmp_path, "teacher", memory=memory)
-  said, lines = _said(config, tmp_path, "cpu")
-  assert "students: measured 21 min here, planned" in said
+# was in use before counts as the phase's.
+def test_beside_a_finished_run_it_says_how_far_it_was_off(
+  config, tmp_path, said
+):
+  memory = {"platform": "gpu", "before": GIB, "peak": 3 * GIB}
+  _finished(config, epath.Path(tmp_path), {"teacher": memory})
+  text, lines = said("h200")
+  # Those that tell of no platform are of the others' one.
+  assert text.count("measured 21 min in this workdir, planned") == 5
   planned = lines[0].footprint.total
   assert (
-    f"teacher: measured 2.00 GiB here, planned {planned / 2**30:.2f} GiB: off"
-    f" by a factor of {2 * 2**30 / planned:.2f}"
-  ) in said
-  assert said.count("measured") == 3
+    f"teacher: measured 2.00 GiB in this workdir, planned {planned / GIB:.2f}"
+    f" GiB: off by a factor of {2 * GIB / planned:.2f}"
+  ) in text
+  assert text.count("measured") == 6
+
+
+# Dies if: a CPU's bytes are said by phase, or another phase's peak or plan is
+# taken for the largest.
+def test_a_cpus_bytes_are_the_whole_process(config, tmp_path, said):
+  memory = {"platform": "cpu", "before": GIB, "peak": 2 * GIB}
+  memories = {"teacher": memory | {"peak": 3 * GIB}, "students": memory}
+  _finished(config, epath.Path(tmp_path), memories)
+  text, lines = said("cpu")
+  largest = max(lines[i].footprint.total for i in (0, 4))
+  assert text.count("measured") == 6
+  assert "all phases: measured 3.00 GiB at most" in text
+  assert f"of these phases is planned at {largest / GIB:.2f} GiB" in text
 
 
 # Dies if: a plan for one kind of machine is compared with a run on another.
-def test_a_run_elsewhere_is_not_compared(config, tmp_path):
-  memory = {"platform": "gpu", "before": 0, "peak": 2**30}
-  _finished(tmp_path, "students")
-  _finished(tmp_path, "corpus", memory=memory)
-  assert _said(config, tmp_path, "cpu")[0].count("measured") == 1
-  assert _said(config, tmp_path, "h200")[0].count("measured") == 2
+def test_a_run_elsewhere_is_not_compared(config, tmp_path, said):
+  memory = {"platform": "gpu", "before": 0, "peak": GIB}
+  _finished(config, epath.Path(tmp_path), {"corpus": memory})
+  assert said("cpu")[0].count("measured") == 0
+  assert said("h200")[0].count("measured") == 6
+
+
+# Dies if: a phase is compared that was made by other fields, or from what was.
+@pytest.mark.parametrize(
+  ("field", "compared"),
+  [
+    ("students.total_steps", PLANNED[:4]),
+    ("corpus.num_texts", PLANNED[:2]),
+    ("data.labels_per_class", ()),
+  ],
+)
+def test_a_run_of_another_config_is_not_compared(
+  config, tmp_path, said, field, compared
+):
+  memory = {"platform": "gpu", "before": 0, "peak": GIB}
+  _finished(config, epath.Path(tmp_path), dict.fromkeys(PLANNED, memory))
+  config.update_from_flattened_dict({field: 7})
+  _, lines = said("h200")
+  assert tuple(x.footprint.phase for x in lines if x.measured) == compared
 
 
 def test_classes_come_from_the_files(config, texts, tmp_path):
