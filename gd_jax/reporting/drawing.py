@@ -53,6 +53,7 @@ _MARKERS = {
   "gold": "D",
   "kd": "^",
   "rules_kd": "P",
+  "real_kd": "h",
   "gd_hard": "v",
   "gd_pretrained": "<",
   "gd_domain": ">",
