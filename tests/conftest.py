@@ -15,6 +15,7 @@ os.environ.setdefault(
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
+import hypothesis
 import jax
 import pytest
 
@@ -24,6 +25,9 @@ from gd_jax.models import bert, families, pretrained
 from gd_jax.progress import Progress
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# An example that takes long is a busy machine's, not a failure.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

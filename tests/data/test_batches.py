@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gd_jax.data import batches
@@ -11,7 +11,6 @@ from gd_jax.data import batches
 _sizes = st.integers(1, 30)
 
 
-@settings(deadline=None)  # A busy machine fails nobody.
 @given(seed=st.integers(0, 9), epoch=st.integers(0, 5), n=_sizes)
 def test_epoch_order_is_a_permutation(seed, epoch, n):
   order = batches.epoch_order(seed, epoch, n)
