@@ -62,7 +62,7 @@ class Phase:
 def recipe_config(config: Config, phase: Phase) -> dict[str, Any]:
   """What of `config` decides about `phase`'s artefact, by dotted name."""
   fields = {name: _field(config, name) for name in phase.also}
-  section: Any = config[phase.name]
+  section: Any = _field(config, phase.name)
   for name, value in section.items():
     if name not in phase.free:
       value = value.to_dict() if isinstance(value, Config) else value
@@ -80,6 +80,11 @@ def texts_of(phase: Phase, config: Config) -> tuple[str, ...]:
 def _field(config: Config, dotted: str) -> Any:
   value: Any = config
   for name in dotted.split("."):
+    if name not in value:
+      raise UserError(
+        f"the config has no field {dotted}: begin it with get_config of"
+        " configs/common.py"
+      )
     value = value[name]
   return list(value) if isinstance(value, tuple) else value
 

@@ -312,3 +312,10 @@ def test_seconds_of_a_killed_run_count(
   _run(house, config, tmp_path, progress, phases=["draw"])
   manifest = artefacts.read_manifest(epath.Path(tmp_path) / "draw")
   assert manifest is not None and manifest["seconds"] == 120.0
+
+
+def test_a_config_without_a_field_is_told(house, config, tmp_path, progress):
+  # Dies if: a config of somebody's own ends in a KeyError.
+  del config["grow"]
+  with pytest.raises(UserError, match="the config has no field grow"):
+    pipeline.run(config, tmp_path, progress=progress)
