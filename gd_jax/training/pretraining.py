@@ -36,6 +36,8 @@ from gd_jax.progress import Progress
 from gd_jax.training import lm
 
 NAME = "generator.pretrain"
+# Beside the models: whatever lies inside an unfinished one has to be proven.
+_LOCKS = "locks"
 # So many packed rows of each domain judge; more would cost more than training.
 _HELDOUT_ROWS = 64
 
@@ -106,7 +108,9 @@ def run(
     progress.say(f"generator: the general language model in {folder} is used")
     return _load(folder)
   with (
-    workdirs.lock(folder) if devices.is_first() else contextlib.nullcontext()
+    workdirs.lock(root / _LOCKS / folder.name)
+    if devices.is_first()
+    else contextlib.nullcontext()
   ):
     if devices.is_first():
       artefacts.begin(folder, config=recipe, inputs=inputs)

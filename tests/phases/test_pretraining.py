@@ -37,6 +37,10 @@ def general(drawn, config, tmp_path):
   return config
 
 
+def _kept(tmp_path, name="kept"):
+  return [f for f in (tmp_path / name).iterdir() if f.name != "locks"]
+
+
 def _summary(drawn):
   return artefacts.read_json(drawn / "generator/summary.json")["pretraining"]
 
@@ -49,7 +53,9 @@ def test_general_text_is_learned_and_kept_for_all(
   with general.unlocked():
     general.generator.kind = kind
   generator.run(general, drawn, progress)
-  (kept,) = (tmp_path / "kept").iterdir()
+  # Dies if: the lock lies among the files that have to be proven.
+  assert not any("not as it was written" in w for w in progress.warnings)
+  (kept,) = _kept(tmp_path)
   made = (kept / "manifest.json").read_text()
   found = _summary(drawn)
   assert {"perplexity_sea", "perplexity_land"} < found["heldout"].keys()
@@ -61,7 +67,7 @@ def test_general_text_is_learned_and_kept_for_all(
   rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
   artefacts.write_jsonl(drawn / "data/labelled.jsonl", rows[1:])
   generator.run(general, drawn, progress)
-  assert [*(tmp_path / "kept").iterdir()] == [kept]
+  assert _kept(tmp_path) == [kept]
   assert (kept / "manifest.json").read_text() == made
   assert _summary(drawn) == found
 
@@ -87,7 +93,7 @@ def test_goes_on_bit_for_bit_after_a_stop(
 ):
   # Dies if: the first stage is not resumed, or is resumed as the second.
   generator.run(general, drawn, progress)
-  (kept,) = (tmp_path / "kept").iterdir()
+  (kept,) = _kept(tmp_path)
   digest = artefacts.read_json(kept / "params.json")
   final = artefacts.read_json(drawn / "generator/params.json")
   with general.unlocked():
@@ -98,7 +104,7 @@ def test_goes_on_bit_for_bit_after_a_stop(
   with pytest.raises(signals.Stopped):
     generator.run(general, drawn, progress)
   generator.run(general, drawn, progress)
-  (other,) = (tmp_path / "other").iterdir()
+  (other,) = _kept(tmp_path, "other")
   assert other.name == kept.name and not (other / "resume").exists()
   assert artefacts.read_json(other / "params.json") == digest
   assert artefacts.read_json(drawn / "generator/params.json") == final
@@ -106,7 +112,7 @@ def test_goes_on_bit_for_bit_after_a_stop(
 
 def test_what_is_kept_is_checked(drawn, general, progress, tmp_path):
   generator.run(general, drawn, progress)
-  (kept,) = (tmp_path / "kept").iterdir()
+  (kept,) = _kept(tmp_path)
   (kept / "summary.json").write_text("{}")
   with pytest.raises(UserError, match=f"delete {kept}, and the same command"):
     generator.run(general, drawn, progress)
@@ -117,7 +123,7 @@ def test_what_is_kept_may_have_lost_its_proof(
 ):
   # Dies if: a damaged manifest is told as a phase's.
   generator.run(general, drawn, progress)
-  (kept,) = (tmp_path / "kept").iterdir()
+  (kept,) = _kept(tmp_path)
   (kept / "manifest.json").write_text("{}")
   with pytest.raises(UserError, match=f"delete {kept}, and the same command"):
     generator.run(general, drawn, progress)
@@ -151,7 +157,7 @@ def test_evaluation_texts_make_a_model_of_their_own(
     [{"row_id": 0, "text": "The boat sails past the mill."}],
   )
   generator.run(general, drawn, progress)
-  assert len([*(tmp_path / "kept").iterdir()]) == 2
+  assert len(_kept(tmp_path)) == 2
   assert _summary(drawn)["copies_left_out"] == {"land": 0, "sea": 1}
 
 

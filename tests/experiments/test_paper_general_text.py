@@ -1,0 +1,39 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import lzma
+
+from experiments.paper import base, general_text
+
+
+def write_tasks(folder):
+  """A test text of each task, and as many training rows as a draw needs."""
+  for task in base.TASKS:
+    (folder / task).mkdir(parents=True)
+    for split in ("train", "test"):
+      rows = [f"{c}\ta {split} text of {task}, its kind is {c}" for c in "abab"]
+      (folder / task / f"{split}.tsv").write_text(
+        "\n".join(["label\ttext", *rows]) + "\n"
+      )
+
+
+# Dies if: one task's evaluation texts stay in, or other lines go.
+def test_no_tasks_evaluation_text_is_left(tmp_path, capsys):
+  write_tasks(tmp_path / "data")
+  clean = [f"a line number {i}" for i in range(5)]
+  copies = [f"He said: A TEST text of {task}, its kind is a!" for task in base.TASKS]
+  file = tmp_path / "news.txt"
+  file.write_text("\n".join([*clean, *copies]))
+  out = tmp_path / "out"
+  arguments = [f"--config.data.dir={tmp_path}/data", f"--out={out}", str(file)]
+  assert general_text.main(arguments) == 0
+  assert "4 lines left out" in capsys.readouterr().out
+  left = lzma.decompress((out / "news.txt.xz").read_bytes()).decode()
+  assert sorted(left.splitlines()) == clean
+
+
+def test_what_is_no_good_is_said(tmp_path, capsys):
+  write_tasks(tmp_path / "data")
+  arguments = [f"--config.data.dir={tmp_path}/data", f"--out={tmp_path}/out"]
+  assert general_text.main([*arguments, f"{tmp_path}/none.txt"]) == 2
+  error = capsys.readouterr().err
+  assert "none.txt" in error and "Traceback" not in error
