@@ -20,7 +20,9 @@ def write_tasks(folder):
 def test_no_tasks_evaluation_text_is_left(tmp_path, capsys):
   write_tasks(tmp_path / "data")
   clean = [f"a line number {i}" for i in range(5)]
-  copies = [f"He said: A TEST text of {task}, its kind is a!" for task in base.TASKS]
+  copies = [
+    f"He said: A TEST text of {task}, its kind is a!" for task in base.TASKS
+  ]
   file = tmp_path / "news.txt"
   file.write_text("\n".join([*clean, *copies]))
   out = tmp_path / "out"
