@@ -26,4 +26,6 @@ def get_config(arg: str = "") -> config_dict.ConfigDict:
   config.generator.batch_size = 16
   config.teacher.restarts = 1
   config.corpus.num_texts = 8000
+  # Twice as many, the default, were not tried here; texts are long.
+  config.students.total_steps = 800
   return common.finish(config, arg)

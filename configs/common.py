@@ -275,7 +275,7 @@ def _students() -> config_dict.ConfigDict:
   # [word pieces] Where a text is cut. Change with data.max_tokens.
   c.max_tokens = 64
   # [steps] The same for all arms. Change for more texts.
-  c.total_steps = 800
+  c.total_steps = 1600
   # [rows] In a step. Change with total_steps.
   c.batch_size = 32
   # [a step, AdamW] The best one is kept. Change to several to search.

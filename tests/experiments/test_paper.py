@@ -57,6 +57,11 @@ def test_dbpedia_has_draws_of_80():
 ACCURACY = {"teacher": 0.9, "tfidf": 0.6, "kd": 0.7, "gd": 0.8}
 TIER1 = str(ROOT / "experiments/paper/tier1.py")
 CARRIES = str(ROOT / "experiments/what_carries/sweep.py")
+# What all points of that sweep have besides tier1's.
+AS_IN_CARRIES = {
+  "data.evaluate_on": "validation",
+  "students.total_steps": 800,
+}
 
 
 def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
@@ -165,7 +170,7 @@ def test_a_sweep_is_collected_as_it_grows(tmp_path, capsys):
 # Dies if: a run's change is that of another point, a run of no point is taken,
 # or a run that differs in what its point does not say looks like all others.
 def test_a_run_is_known_by_its_config(tmp_path, capsys):
-  mse = {"students.loss": "mse", "data.evaluate_on": "validation"}
+  mse = {"students.loss": "mse"} | AS_IN_CARRIES
   folder = write_runs(tmp_path / "mse", draws=2, **mse)
   runs = taken([folder], config=f"{CARRIES}:trec")
   assert [run["change"] for run in runs] == [{"students.loss": "mse"}] * 2
@@ -378,7 +383,7 @@ def test_the_ceiling_is_where_real_texts_are():
 
 def test_what_carries_compares_with_the_baseline(tmp_path):
   table = importlib.import_module("experiments.what_carries.table")
-  folders, on_validation = [], {"data.evaluate_on": "validation"}
+  folders = []
   for name, share, fields in (
     ("base", 0.8, {}),
     ("mse", 0.9, {"students.loss": "mse"}),
@@ -388,7 +393,7 @@ def test_what_carries_compares_with_the_baseline(tmp_path):
         tmp_path / name,
         draws=4 if name == "base" else 2,
         accuracy={"gd": share},
-        **on_validation,
+        **AS_IN_CARRIES,
         **fields,
       )
     )
