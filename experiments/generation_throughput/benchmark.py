@@ -47,6 +47,8 @@ _FIXED_ONLY = flags.DEFINE_bool(
   "fixed_only", False, "leave out the rows that end by themselves"
 )
 _SWEEP = flags.DEFINE_bool("sweep", False, "batch x length x sampler instead")
+_BATCHES = flags.DEFINE_list("batches", [8, 32, 128], "the sweep's")
+_LENGTHS = flags.DEFINE_list("lengths", [16, 32, 64, 128], "the sweep's")
 _PROFILE = flags.DEFINE_string("profile", None, "write a trace to this folder")
 _OUT = flags.DEFINE_string("out", None, "write the numbers to this file")
 
@@ -58,9 +60,18 @@ def main(argv: list[str]) -> None:
   with tempfile.TemporaryDirectory() as temporary:
     folder = _folder(pathlib.Path(temporary))
     if _SWEEP.value:
-      found = {"setting": _setting(), **sweep.run(folder, _rounds())}
+      found = {
+        "setting": _setting("top_k"),
+        **sweep.run(
+          folder,
+          batches=[int(batch) for batch in _BATCHES.value],
+          lengths=[int(length) for length in _LENGTHS.value],
+          rounds=_rounds(),
+        ),
+      }
     else:
-      found = {"setting": _setting(), **_compare(folder)}
+      names = ("batch", "rows", "max_tokens", "sampler", "top_k")
+      found = {"setting": _setting(*names), **_compare(folder)}
   found |= {"device": measure.device(), "versions": measure.versions()}
   if _OUT.value:
     out = pathlib.Path(_OUT.value)
@@ -86,8 +97,8 @@ def _rounds() -> int:
   return _ROUNDS.value or (3 if _MODEL.value.startswith("gpt2") else 5)
 
 
-def _setting() -> dict[str, Any]:
-  names = ("batch", "rows", "max_tokens", "sampler", "top_k")
+def _setting(*names: str) -> dict[str, Any]:
+  """What holds of all numbers; `names` are flags."""
   is_named = _MODEL.value in models.SHAPES
   return {
     "model": _MODEL.value if is_named else "FOLDER",

@@ -3,6 +3,7 @@
 """batch x length x sampler, of gd_jax alone, and the plot of it."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import engine
@@ -10,20 +11,30 @@ import measure
 
 from gd_jax.sampling import choose
 
-_BATCHES = (8, 32, 128)
-_LENGTHS = (16, 32, 64, 128)
 
+def run(
+  folder: pathlib.Path,
+  *,
+  batches: Sequence[int],
+  lengths: Sequence[int],
+  rounds: int,
+) -> dict[str, Any]:
+  """Tokens a second of each combination; all rows have all tokens.
 
-def run(folder: pathlib.Path, rounds: int) -> dict[str, Any]:
-  """Tokens a second of each combination; all rows have all tokens."""
+  Args:
+    folder: The model's.
+    batches: How many rows are drawn side by side.
+    lengths: How many tokens the rows have.
+    rounds: How often each combination is timed.
+  """
   points = []
   for kind in choose.SAMPLERS:
-    for max_tokens in _LENGTHS:
+    for max_tokens in lengths:
       made = {
         batch: engine.Engine(
           folder, batch=batch, max_tokens=max_tokens, kind=kind, top_k=40
         )
-        for batch in _BATCHES
+        for batch in batches
       }
       for each in made.values():
         each.compile()
@@ -46,6 +57,7 @@ def plot(found: dict[str, Any], path: pathlib.Path) -> None:
   import matplotlib
 
   matplotlib.use("Agg")
+  matplotlib.rcParams.update({"svg.hashsalt": "gd_jax", "svg.fonttype": "none"})
   from matplotlib import pyplot
 
   kinds = list(dict.fromkeys(p["sampler"] for p in found["points"]))
@@ -63,9 +75,13 @@ def plot(found: dict[str, Any], path: pathlib.Path) -> None:
         label=f"{length} tokens",
       )
     axis.set(title=kind, xlabel="rows at a time", xscale="log")
+    batches = sorted({p["batch"] for p in of_kind})
+    axis.set_xticks(batches, [str(batch) for batch in batches])
+    axis.minorticks_off()
   axes[0][0].set_ylabel(found["setting"]["rates"].split(",")[0])
   axes[0][0].set_ylim(bottom=0)
   axes[0][-1].legend()
   figure.tight_layout()
-  figure.savefig(path)
+  # No date and no random ids: the same numbers give the same file.
+  figure.savefig(path, metadata={"Date": None})
   pyplot.close(figure)
