@@ -16,7 +16,7 @@ import models
 import numpy as np
 from measure import Work
 
-from gd_jax.models import decoding, gpt2, pretrained
+from gd_jax.models import attention, decoding, gpt2, pretrained
 from gd_jax.sampling import choose, loop, sampler
 
 _FLOOR_STEPS = 16
@@ -41,9 +41,11 @@ class Engine:
       top_k: how many tokens the sampler "top_k" keeps.
     """
     config, params = pretrained.load_gpt2(folder)
-    on_cpu = jax.default_backend() == "cpu"
-    self.dtype = jnp.float32 if on_cpu else jnp.bfloat16
-    self.model = gpt2.Gpt2(config, self.dtype)
+    platform = jax.default_backend()
+    self.dtype = jnp.float32 if platform == "cpu" else jnp.bfloat16
+    self.model = gpt2.Gpt2(
+      config, self.dtype, cache_layout=attention.cache_layout(platform)
+    )
     self.params = jax.device_put(decoding.prepare(params, self.dtype))
     self.batch, self.max_tokens, self.top_k = batch, max_tokens, top_k
     self._end_id = models.end_id(folder)

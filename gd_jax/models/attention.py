@@ -15,9 +15,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from gd_jax.models.dropout import Dropout
 
+# Keys or values of one layer, in one of the layouts of `cache_layout`.
+Kept = Float[Array, "B H T K"] | Float[Array, "B T D"]
 # One layer's (keys, values). Per layer, not stacked: XLA then updates each in
 # place inside a while loop.
-LayerCache = tuple[Float[Array, "B H T K"], Float[Array, "B H T K"]]
+LayerCache = tuple[Kept, Kept]
 Cache = tuple[LayerCache, ...]
 
 normal_init = nn.initializers.normal
@@ -49,17 +51,32 @@ def may_attend(
   return real & earlier[None, None]
 
 
+def cache_layout(platform: str) -> str:
+  """How a cache lies in the memory of "cpu", "gpu" or "tpu".
+
+  Returns:
+    "by_head" is [B, H, T, K], the fastest one measured on CPUs. "merged" is
+    [B, T, D], the heads side by side: a TPU fills the last axis up to 128
+    numbers, so a head's 64 would take twice their bytes and time.
+  """
+  return "merged" if platform == "tpu" else "by_head"
+
+
 def empty_cache(
-  config: Any, batch_size: int, *, max_length: int, dtype: Any
+  config: Any, batch_size: int, *, max_length: int, dtype: Any, layout: str
 ) -> Cache:
-  """Zeroed keys and values, [B, H, T, K] each (the layout measured fastest).
+  """Zeroed keys and values.
 
   Args:
     config: a BertConfig or Gpt2Config.
     max_length: how many tokens a row can have.
+    layout: as `cache_layout` says it.
   """
   head_size = config.width // config.num_heads
-  shape = (batch_size, config.num_heads, max_length, head_size)
+  shape = {
+    "by_head": (batch_size, config.num_heads, max_length, head_size),
+    "merged": (batch_size, max_length, config.width),
+  }[layout]
   return tuple(
     (jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
     for _ in range(config.num_layers)
@@ -67,15 +84,51 @@ def empty_cache(
 
 
 def write_cache(
-  cache: Float[Array, "B H T K"],
-  new: Float[Array, "B H K"],
-  position: Int[Array, "B"],
-) -> Float[Array, "B H T K"]:
+  cache: Kept, new: Float[Array, "B H K"], position: Int[Array, "B"]
+) -> Kept:
   """Writes each row's vector at that row's own position."""
   rows = jnp.arange(cache.shape[0])
-  return cache.at[rows, :, position].set(
+  place = cache.at[rows, :, position]
+  if _is_merged(cache):
+    place, new = cache.at[rows, position], new.reshape(len(new), -1)
+  return place.set(
     new.astype(cache.dtype), unique_indices=True, mode="promise_in_bounds"
   )
+
+
+def attend_cache(
+  q: Float[Array, "B H K"],
+  cache: LayerCache,
+  position: Int[Array, "B"],
+) -> Float[Array, "B H K"]:
+  """What each row's query finds in its cache up to `position`, in q's dtype."""
+  keys, values = cache
+  merged = _is_merged(keys)
+  own = jnp.eye(q.shape[1], dtype=q.dtype)[None, :, :, None]
+  if merged:
+    # Each head's query among zeros, as wide as all heads: matrix products
+    # then read the cache as it lies. The sums gain only zeros.
+    spread = (q[:, :, None] * own).reshape(*q.shape[:2], -1)
+    scores = jnp.einsum(
+      "BHD,BTD->BHT", spread, keys, preferred_element_type=jnp.float32
+    )
+  else:
+    scores = jnp.einsum(
+      "BHK,BHTK->BHT", q, keys, preferred_element_type=jnp.float32
+    )
+  live = jnp.arange(scores.shape[-1])[None, :] <= position[:, None]
+  probs = softmax_where(scores / jnp.sqrt(q.shape[-1]), live[:, None, :])
+  probs = probs.astype(q.dtype)
+  if merged:
+    y = jnp.einsum("BHT,BTD->BHD", probs, values)
+    y = (y.reshape(*q.shape[:2], *q.shape[1:]) * own).sum(axis=2)
+  else:
+    y = jnp.einsum("BHT,BHTK->BHK", probs, values)
+  return y.astype(q.dtype)
+
+
+def _is_merged(cache: Kept) -> bool:
+  return cache.ndim == 3
 
 
 def softmax_where(
@@ -141,15 +194,11 @@ class Attention(nn.Module):
     reused by setting its position to 0, without clearing.
     """
     q, k, v = self._heads(x)
-    keys = write_cache(cache[0], k, position)
-    values = write_cache(cache[1], v, position)
-    scores = jnp.einsum(
-      "BHK,BHTK->BHT", q, keys, preferred_element_type=jnp.float32
+    cache = (
+      write_cache(cache[0], k, position),
+      write_cache(cache[1], v, position),
     )
-    live = jnp.arange(keys.shape[2])[None, :] <= position[:, None]
-    probs = softmax_where(scores / jnp.sqrt(q.shape[-1]), live[:, None, :])
-    y = jnp.einsum("BHT,BHTK->BHK", probs.astype(self.dtype), values)
-    return self.out(y.astype(self.dtype).reshape(x.shape)), (keys, values)
+    return self.out(attend_cache(q, cache, position).reshape(x.shape)), cache
 
   def _heads(self, x):
     """Queries, keys and values, each [..., H, K]."""

@@ -186,11 +186,16 @@ class BertDecoder(nn.Module):
 
   Warm-starting a decoder from an encoder is Rothe et al. 2020 (Leveraging
   Pre-trained Checkpoints for Sequence Generation Tasks).
+
+  Attributes:
+    remat: As in `Bert`.
+    cache_layout: As `attention.cache_layout` says it.
   """
 
   config: BertConfig
   dtype: Any = jnp.float32
   remat: bool = False
+  cache_layout: str = "by_head"
 
   def setup(self):
     self.bert = Bert(self.config, self.dtype, self.remat)
@@ -222,7 +227,11 @@ class BertDecoder(nn.Module):
   ) -> attention.Cache:
     """An empty cache for `max_length` tokens a row; needs no params."""
     return attention.empty_cache(
-      self.config, batch_size, max_length=max_length, dtype=dtype
+      self.config,
+      batch_size,
+      max_length=max_length,
+      dtype=dtype,
+      layout=self.cache_layout,
     )
 
   def _logits(self, hidden):

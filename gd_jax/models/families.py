@@ -33,8 +33,8 @@ def spec_of(module: nn.Module) -> dict[str, Any]:
   names = {model: family for family, model in FAMILIES.items()}
   spec: dict[str, Any] = {"family": names[type(module)]}
   for field in dataclasses.fields(module):
-    # `remat` is how a model is trained, not what it is.
-    if field.name in ("parent", "name", "remat"):
+    # The last two are how a model is run, not what it is.
+    if field.name in ("parent", "name", "remat", "cache_layout"):
       continue
     value: Any = getattr(module, field.name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -80,11 +80,13 @@ class Gpt2(nn.Module):
 
   Attributes:
     remat: As in `bert.Bert`.
+    cache_layout: As `attention.cache_layout` says it.
   """
 
   config: Gpt2Config
   dtype: Any = jnp.float32
   remat: bool = False
+  cache_layout: str = "by_head"
 
   def setup(self):
     c = self.config
@@ -145,7 +147,11 @@ class Gpt2(nn.Module):
   ) -> attention.Cache:
     """An empty cache for `max_length` tokens a row; needs no params."""
     return attention.empty_cache(
-      self.config, batch_size, max_length=max_length, dtype=dtype
+      self.config,
+      batch_size,
+      max_length=max_length,
+      dtype=dtype,
+      layout=self.cache_layout,
     )
 
   def _logits(self, x):

@@ -17,7 +17,7 @@ from ml_collections import config_dict
 from gd_jax import artefacts, checkpoints, devices, rngs, signals
 from gd_jax.data import corpus_filter, formats, texts, tokenizers
 from gd_jax.errors import UserError
-from gd_jax.models import decoding, families
+from gd_jax.models import attention, decoding, families
 from gd_jax.progress import Progress
 from gd_jax.sampling import choose, loop, sampler
 from gd_jax.sampling.tally import Tally
@@ -152,9 +152,12 @@ def _sampler(
 ) -> tuple[sampler.Sampler, int]:
   """The generator on this host's devices, and how many tokens it knows."""
   model = families.build(artefacts.read_json(source / "model.json"))
-  on_cpu = devices.platform() == "cpu"
+  platform = devices.platform()
   # bfloat16 halves the memory to be read; on a CPU it is slower than float32.
-  model = model.clone(dtype=jnp.float32 if on_cpu else jnp.bfloat16)
+  model = model.clone(
+    dtype=jnp.float32 if platform == "cpu" else jnp.bfloat16,
+    cache_layout=attention.cache_layout(platform),
+  )
   params = checkpoints.load_params(source)
   _say(c, families.count_params(params), fmt, progress)
   shape = loop.Shape(

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import config_dict
 
-from gd_jax.models import families
+from gd_jax.models import attention, families
 from gd_jax.planning import shapes
 from gd_jax.planning.machines import Machine
 from gd_jax.training import losses, side_by_side
@@ -151,7 +151,11 @@ def corpus(
   """Drawing all texts; the model is whole on each device."""
   c = config.corpus
   dtype = jnp.float32 if machine.platform == "cpu" else jnp.bfloat16
-  module = shapes.generator(config).clone(dtype=dtype, remat=False)
+  module = shapes.generator(config).clone(
+    dtype=dtype,
+    remat=False,
+    cache_layout=attention.cache_layout(machine.platform),
+  )
   length = min(c.max_tokens, config.generator.max_tokens)
   params = shapes.params_of(module)
   num_params = families.count_params(params)

@@ -22,7 +22,7 @@ from ml_collections import config_dict
 
 from gd_jax import devices
 from gd_jax.errors import UserError
-from gd_jax.models import decoding
+from gd_jax.models import attention, decoding
 from gd_jax.planning import shapes
 from gd_jax.planning.machines import Machine
 from gd_jax.sampling import choose, loop, sampler
@@ -166,7 +166,11 @@ def _training_step(
 def _corpus(config, texts: shapes.Texts, mesh: Mesh) -> Any:
   del texts
   c = config.corpus
-  module = shapes.generator(config).clone(dtype=jnp.bfloat16, remat=False)
+  module = shapes.generator(config).clone(
+    dtype=jnp.bfloat16,
+    remat=False,
+    cache_layout=attention.cache_layout("tpu"),
+  )
   shape = loop.Shape(
     slots=c.slots,
     max_tokens=min(c.max_tokens, config.generator.max_tokens),

@@ -8,6 +8,8 @@ import pytest
 
 from gd_jax.models import attention, bert
 
+LAYOUTS = ["by_head", "merged"]
+
 
 def test_may_attend_is_causal_and_skips_padding():
   # Dies if: a query sees a later token, not itself, or padding.
@@ -30,22 +32,59 @@ def test_softmax_is_float32_whatever_comes_in():
   assert probs.dtype == jnp.float32
 
 
-def test_write_cache_writes_each_row_at_its_own_position():
-  # Dies if: one position serves all rows, or batch and position swap.
-  cache = jnp.zeros((3, 2, 4, 5))
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_write_cache_writes_each_row_at_its_own_position(layout):
+  # Dies if: one position serves all rows, batch and position swap, or heads
+  # are merged in another order.
+  config = bert.BertConfig(width=10, num_heads=2, num_layers=1)
+  ((cache, _),) = attention.empty_cache(
+    config, 3, max_length=4, dtype=jnp.float32, layout=layout
+  )
   new = jnp.arange(30.0).reshape(3, 2, 5) + 1
   written = attention.write_cache(cache, new, jnp.array([3, 0, 2]))
+  if layout == "merged":
+    written = written.reshape(3, 4, 2, 5).swapaxes(1, 2)
   for row, position in enumerate([3, 0, 2]):
     np.testing.assert_array_equal(written[row, :, position], new[row])
   assert np.count_nonzero(written) == new.size
 
 
-def test_empty_cache_is_per_layer_pairs():
+def test_only_a_tpu_has_the_heads_merged():
+  # Dies if: a CPU's faster layout is given up, or a TPU pads each head.
+  found = [attention.cache_layout(p) for p in ("cpu", "gpu", "tpu")]
+  assert found == ["by_head", "by_head", "merged"]
+
+
+def test_both_layouts_hold_and_find_the_same():
+  # Dies if: a head reads another's columns, or a row past its position.
+  rng = np.random.default_rng(0)
+  q, keys, values = rng.standard_normal((3, 4, 3, 7, 5)).astype(np.float32)
+  position = jnp.array([6, 0, 3, 5])
+  by_head = attention.attend_cache(
+    q[:, :, 0], (jnp.array(keys), jnp.array(values)), position
+  )
+  merged = attention.attend_cache(
+    q[:, :, 0],
+    tuple(
+      jnp.array(x.swapaxes(1, 2).reshape(4, 7, 15)) for x in (keys, values)
+    ),
+    position,
+  )
+  np.testing.assert_allclose(merged, by_head, rtol=1e-5, atol=1e-6)
+  np.testing.assert_allclose(by_head[1], values[1, :, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+  ("layout", "shape"), [("by_head", (5, 3, 7, 4)), ("merged", (5, 7, 12))]
+)
+def test_empty_cache_is_per_layer_pairs(layout, shape):
   config = bert.BertConfig(width=12, num_heads=3, num_layers=2)
-  cache = attention.empty_cache(config, 5, max_length=7, dtype=jnp.bfloat16)
+  cache = attention.empty_cache(
+    config, 5, max_length=7, dtype=jnp.bfloat16, layout=layout
+  )
   assert len(cache) == 2
   for leaf in jax.tree.leaves(cache):
-    assert leaf.shape == (5, 3, 7, 4)
+    assert leaf.shape == shape
     assert leaf.dtype == jnp.bfloat16
 
 

@@ -62,11 +62,13 @@ def _decode(module, params, token, position, cache):
   )
 
 
+@pytest.mark.parametrize("layout", ["by_head", "merged"])
 @pytest.mark.parametrize("prepared", [False, True])
-def test_decoding_equals_the_full_forward(decoder, tokens, prepared):
+def test_decoding_equals_the_full_forward(decoder, tokens, prepared, layout):
   # Dies if: the cache is read beyond or short of the position, the scores are
   # scaled otherwise, or the head is not the word table.
   module, params = decoder
+  module = module.clone(cache_layout=layout)
   expected = _apply(decoder, tokens)
   params = decoding.prepare(params) if prepared else params
   cache = module.init_cache(3, 12)
@@ -77,9 +79,11 @@ def test_decoding_equals_the_full_forward(decoder, tokens, prepared):
   assert np.std(expected) > 0.1
 
 
-def test_rows_decode_at_positions_of_their_own(decoder, tokens):
+@pytest.mark.parametrize("layout", ["by_head", "merged"])
+def test_rows_decode_at_positions_of_their_own(decoder, tokens, layout):
   # Dies if: rows share a position, or a reused slot sees what stood before.
   module, params = decoder
+  module = module.clone(cache_layout=layout)
   starts = np.array([0, 3, 5])
   cache = jax.tree.map(
     lambda x: x + 9.0, module.init_cache(3, 12)

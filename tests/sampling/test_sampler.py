@@ -99,6 +99,26 @@ def test_number_of_devices_does_not_matter(
   assert [found[count] == here for count in ("1", "2", "4", "8")] == [True] * 4
 
 
+def test_the_layout_of_the_cache_does_not_matter(
+  tiny_gpt2, shape_of, request_of
+):
+  # Dies if: a slot that takes its next row reads what the last one left, in
+  # one layout alone; or heads are merged in another order.
+  model, params, vocab_size = tiny_gpt2
+  found = [
+    draw_tokens(
+      sampler.Sampler(
+        model.clone(cache_layout=layout), params, shape=shape_of()
+      ),
+      range(150),
+      request_of(vocab_size, temperature=1.1),
+    )
+    for layout in ("by_head", "merged")
+  ]
+  assert found[0] == found[1]
+  assert len(found[0]) == 150
+
+
 # Dies if: anything that may change between two draws is baked into the
 # program: seed, knobs, bans, the number of rows.
 @pytest.mark.parametrize("kind", sorted(choose.SAMPLERS))
