@@ -14,6 +14,7 @@ import shlex
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 # Said before JAX and its friends are imported, so that they keep quiet too.
@@ -130,7 +131,7 @@ def main() -> int:
     hosts.last_words("it was stopped", code=code, stopped=True)
     progress.say(
       "stopped after saving; the same command goes on from there: "
-      + shlex.join(["python", "-m", "gd_jax.main", *sys.argv[1:]])
+      + shlex.join(_as_given(sys.argv))
     )
     return code
   except KeyboardInterrupt:
@@ -259,6 +260,13 @@ def _unraisable(unraisable: Any) -> None:
   # TensorStore's threads tell of writes to a loop that has given up on them.
   if not is_full and "loop is closed" not in str(error):
     sys.__unraisablehook__(unraisable)
+
+
+def _as_given(argv: Sequence[str]) -> list[str]:
+  """The command line that can be given again, in a shell without the venv."""
+  if argv[0].endswith(".py"):  # python -m gd_jax.main
+    return [sys.executable, "-m", "gd_jax.main", *argv[1:]]
+  return [*argv]
 
 
 def _complain(line: str, *, code: int = 2) -> int:

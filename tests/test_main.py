@@ -171,3 +171,15 @@ def test_profile_writes_a_trace_of_the_run(command, monkeypatch, tmp_path):
   assert code == 0, said
   assert ran
   assert list((tmp_path / "trace").rglob("*.xplane.pb"))
+
+
+# Dies if: the line names a python that a shell without the venv has not.
+@pytest.mark.parametrize(
+  ("argv", "words"),
+  [
+    ([".venv/bin/gd-jax", "--a=b c"], [".venv/bin/gd-jax", "--a=b c"]),
+    (["/x/gd_jax/main.py", "-v"], [sys.executable, "-m", "gd_jax.main", "-v"]),
+  ],
+)
+def test_a_command_can_be_given_again_as_it_is_said(argv, words):
+  assert main._as_given(argv) == words
