@@ -72,3 +72,19 @@ def test_it_writes_what_it_measured(part, tmp_path):
   assert {"pure", "top_k", "top_p", "min_p"} <= set(found["sampler_share"])
   assert {"device", "versions"} <= set(found)
   assert str(tmp_path) not in out.read_text()
+
+
+def test_the_sweep_times_and_draws_each_combination(part, tmp_path):
+  # Dies if: a batch, a length or a sampler is left out, or not drawn.
+  part("models").write_folder(tmp_path / "m", _MICRO, end=0.2, top_k=None)
+  sweep = part("sweep")
+  found = sweep.run(tmp_path / "m", batches=[2, 3], lengths=[4], rounds=1)
+  points = found["points"]
+  kinds = {(p["sampler"], p["max_tokens"], p["batch"]) for p in points}
+  assert len(kinds) == 8
+  assert all(p["tokens_per_second"]["min"] > 0 for p in points)
+  found["setting"] = {"rates": "tokens per CPU-second, one thread"}
+  sweep.plot(found, tmp_path / "plot.svg")
+  drawn = (tmp_path / "plot.svg").read_text()
+  for words in ("min_p", "4 tokens", "tokens per CPU-second"):
+    assert f">{words}<" in drawn

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiled for, not run on, TPU: see `make test-tpu-compile`."""
 
+import dataclasses
 import re
 
 import pytest
@@ -52,3 +53,22 @@ def test_the_sampling_loop_waits_for_nobody_and_sorts_no_vocabulary(sampler):
   for line in text.splitlines():
     if re.search(r"\bsort\(", line):
       assert "50257" not in line
+
+
+def test_the_cache_is_neither_padded_nor_laid_out_anew(monkeypatch):
+  # Dies if: a TPU gets a CPU's layout of the cache: the loop then holds it
+  # beside the one it came in, each head's 64 numbers filled up to 128.
+  whole = shapes.generator(ag_news.get_config())
+  layers, slots = 2, 512
+  shape = dataclasses.replace(whole.config, num_layers=layers)
+  monkeypatch.setattr(shapes, "generator", lambda _: whole.clone(config=shape))
+  config = ag_news.get_config().unlock()
+  config.corpus.slots = slots
+  compiled = tpu_compiler.compile_phase("corpus", config, TEXTS, SLICE)
+  cache = 2 * layers * slots * 128 * shape.width * 2
+  found = compiled.memory_analysis()
+  assert cache < found.alias_size_in_bytes < 1.01 * cache
+  assert found.temp_size_in_bytes < 0.5 * cache
+  one = rf"bf16\[{slots},128,{shape.width}\]"
+  assert re.search(one, compiled.as_text())
+  assert not re.search(one + r"\S* (copy|transpose)\(", compiled.as_text())
