@@ -46,20 +46,23 @@ def main() -> None:
 
 def compare(workdir: epath.Path, arm: str) -> dict:
   """What one workdir's students say in every form, seed by seed."""
-  report = artefacts.read_json(workdir / "report" / "results.json")
+  made = {
+    phase: artefacts.read_json(workdir / phase / artefacts.MANIFEST)["config"]
+    for phase in ("data", "students")
+  }
   texts = artefacts.read_jsonl(workdir / "data" / "evaluation_texts.jsonl")
   rows = vocabulary.encode(
     tokenizers.load(workdir / "students"),
     [row["text"] for row in texts],
-    max_tokens=report["config"]["students"]["max_tokens"],
+    max_tokens=made["students"]["students.max_tokens"],
   )
   labels = artefacts.read_json(workdir / "data" / "evaluation_labels.json")
   truth = np.array(labels["label"])
-  seeds = range(report["arms"][arm]["num_seeds"])
+  seeds = range(made["students"]["students.num_seeds"])
   return {
-    "task": report["task"],
+    "task": made["data"]["task"],
     "arm": arm,
-    "evaluate_on": report["evaluate_on"],
+    "evaluate_on": made["data"]["data.evaluate_on"],
     "rows": len(rows),
     "seeds": [
       of_student(workdir / "students" / arm / str(seed), rows, truth)
