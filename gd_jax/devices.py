@@ -6,8 +6,11 @@ Nothing else asks how many devices or hosts there are; `hosts` is the part that
 knows how hosts meet.
 """
 
+import contextlib
 import os
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from platform import machine
 from typing import Any, TypeVar
 
 import jax
@@ -258,8 +261,29 @@ def platform() -> str:
 
 def name_all() -> str:
   """All devices of all hosts, such as "4 × NVIDIA H200"."""
-  found = jax.devices()
-  return f"{len(found)} × {found[0].device_kind}"
+  return f"{number()} × {kind()}"
+
+
+def number() -> int:
+  """How many devices all hosts have."""
+  return jax.device_count()
+
+
+def kind() -> str:
+  """The kind of all devices, such as "NVIDIA H200"; of a CPU `cpu_kind`."""
+  if platform() == "cpu":
+    return cpu_kind()
+  return jax.devices()[0].device_kind
+
+
+def cpu_kind() -> str:
+  """This host's processor and how many cores, for JAX calls all CPUs "cpu"."""
+  name = machine()
+  with contextlib.suppress(OSError, StopIteration):
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("model name"))
+    name = line.partition(":")[2].strip()
+  return f"{name}, {os.cpu_count() or 1} cores"
 
 
 def about(operations: float) -> str:

@@ -16,8 +16,9 @@ _STATUS, _RESET = "/proc/self/status", "/proc/self/clear_refs"
 def counted(run: Callable[..., dict[str, Any]]) -> Callable:
   """As `run`, which returns counts, with the memory it took among them.
 
-  That is "memory": {"platform", "before": bytes in use when it began, "peak":
-  bytes}, or nothing where it can't be told: an earlier work took more.
+  That is "memory": {"platform", "kind" and "num_devices" of all hosts' devices,
+  "before": bytes in use when it began, "peak": bytes}, or nothing where it
+  can't be told: an earlier work took more.
   """
 
   def call(*args):
@@ -60,8 +61,15 @@ class _Peak:
     peak = stats["peak_bytes_in_use"] if stats else _highest_of_process()
     if peak <= self._highest:
       return {}
-    found = {"platform": devices.platform(), "before": self._before}
-    return {"memory": found | {"peak": peak}}
+    return {
+      "memory": {
+        "platform": devices.platform(),
+        "kind": devices.kind(),
+        "num_devices": devices.number(),
+        "before": self._before,
+        "peak": peak,
+      }
+    }
 
 
 def _highest_of_process() -> int:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 
+from gd_jax import devices
 from gd_jax.errors import UserError
 
 GIB = 2**30
@@ -24,6 +25,7 @@ class Machine:
     flops: Operations a second of one device at its best: of matrix products in
       bfloat16, on a CPU in float32.
     bandwidth: Bytes a second between one device and its memory.
+    kind: A pattern of what JAX calls such a device; see `devices.kind`.
     topology: What the TPU compiler calls it; "" where there is none.
   """
 
@@ -33,7 +35,13 @@ class Machine:
   memory: float
   flops: float
   bandwidth: float
+  kind: str
   topology: str = ""
+
+  def is_made_of(self, kind: str | None, num_devices: int) -> bool:
+    """Whether so many devices of that kind are such a machine."""
+    same = kind is not None and re.fullmatch(self.kind, kind) is not None
+    return same and num_devices == self.num_devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,19 +50,20 @@ class _Kind:
   memory: float
   flops: float
   bandwidth: float
+  kind: str
   # Names of TPUs up to v5p count cores, of which a chip has two.
   cores: int = 1
 
 
 # Peaks as the makers publish them (cloud.google.com/tpu/docs, nvidia.com).
 _KINDS = {
-  "v4": _Kind("tpu", 32 * GIB, 275e12, 1.2e12, cores=2),
-  "v5e": _Kind("tpu", 16 * GIB, 197e12, 0.82e12),
-  "v5p": _Kind("tpu", 95 * GIB, 459e12, 2.77e12, cores=2),
-  "v6e": _Kind("tpu", 32 * GIB, 918e12, 1.64e12),
-  "a100": _Kind("gpu", 80 * GIB, 312e12, 2.0e12),
-  "h100": _Kind("gpu", 80 * GIB, 989e12, 3.35e12),
-  "h200": _Kind("gpu", 141 * GIB, 989e12, 4.8e12),
+  "v4": _Kind("tpu", 32 * GIB, 275e12, 1.2e12, "TPU v4", cores=2),
+  "v5e": _Kind("tpu", 16 * GIB, 197e12, 0.82e12, "TPU v5 lite|TPU v5e"),
+  "v5p": _Kind("tpu", 95 * GIB, 459e12, 2.77e12, "TPU v5p?", cores=2),
+  "v6e": _Kind("tpu", 32 * GIB, 918e12, 1.64e12, "TPU v6 lite|TPU v6e"),
+  "a100": _Kind("gpu", 80 * GIB, 312e12, 2.0e12, "NVIDIA A100.*80GB.*"),
+  "h100": _Kind("gpu", 80 * GIB, 989e12, 3.35e12, "NVIDIA H100.*"),
+  "h200": _Kind("gpu", 141 * GIB, 989e12, 4.8e12, "NVIDIA H200.*"),
 }
 _OTHER_NAMES = {"v5litepod": "v5e"}
 # A core of a server: 8 float32 lanes, two fused operations each, at 2.5 GHz.
@@ -92,6 +101,7 @@ def parse(name: str) -> Machine:
     kind.memory,
     kind.flops,
     kind.bandwidth,
+    kind.kind,
     topology=_topology(kind_name, chips) if kind.platform == "tpu" else "",
   )
 
@@ -108,4 +118,12 @@ def _topology(kind: str, chips: int) -> str:
 def _this_cpu() -> Machine:
   cores = os.cpu_count() or 1
   memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-  return Machine("cpu", "cpu", 1, memory, cores * _CORE_FLOPS, _CPU_BANDWIDTH)
+  return Machine(
+    "cpu",
+    "cpu",
+    1,
+    memory,
+    cores * _CORE_FLOPS,
+    _CPU_BANDWIDTH,
+    re.escape(devices.cpu_kind()),
+  )

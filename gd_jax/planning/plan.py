@@ -5,7 +5,8 @@
 Time is a guess from the operations (6 a parameter and token in training, 2
 otherwise: Kaplan et al. 2020, section 2.1) and from a share of the machine's
 best that such programs reach. Time and bytes are compared with what the phases
-took that the workdir has finished from the same config on the same platform.
+took that the workdir has finished from the same config on devices of the same
+kind and number.
 """
 
 import dataclasses
@@ -23,6 +24,8 @@ _ARITHMETIC = {"cpu": 0.375, "gpu": 0.35, "tpu": 0.35}
 _MEMORY = 0.6
 # What a runtime and its fragments leave of a device's memory.
 _USABLE = 0.9
+# The devices of a phase that tells of none.
+_UNKNOWN = ("", None, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +55,14 @@ class Measured:
     seconds: Of all its runs, as its manifest has it.
     before: Bytes in use when it began, from `peaks`; None: not known.
     peak: Bytes in use at most, from `peaks`; None: not known.
+    elsewhere: The devices it ran on, in words, where the plan is for others,
+      or where they are not known; else None.
   """
 
   seconds: float
   before: float | None
   peak: float | None
+  elsewhere: str | None
 
 
 def make(
@@ -126,6 +132,7 @@ def describe(
   for line in lines:
     yield f"{line.footprint.phase}: {line.footprint.what}"
     yield from _off(line, machine)
+  yield from _ran_elsewhere(lines)
   if machine.platform == "cpu":
     yield from _process_beside(lines)
   mean = texts.mean_tokens
@@ -150,23 +157,35 @@ def _seconds(
 def _measured(
   config: config_dict.ConfigDict, workdir: epath.Path, machine: machines.Machine
 ) -> dict[str, Measured]:
-  """By phase, of those made as planned, as far as a platform is told of."""
+  """By phase, of those made as planned."""
   manifests = _made_as_planned(config, workdir)
   memories = {
     name: found["counts"].get("memory") for name, found in manifests.items()
   }
-  platforms = {memory["platform"] for memory in memories.values() if memory}
+  places = {_place(memory) for memory in memories.values() if memory}
   # Of a phase that tells of none, what all the others tell.
-  common = platforms.pop() if len(platforms) == 1 else None
-  return {
-    name: Measured(
+  common = places.pop() if len(places) == 1 else _UNKNOWN
+  found = {}
+  for name, memory in memories.items():
+    platform, kind, number = _place(memory) if memory else common
+    elsewhere = None
+    if not machine.is_made_of(kind, number):
+      elsewhere = f"{number} × {kind}"
+      if kind is None:
+        elsewhere = f"{platform} devices of an unknown kind".strip()
+    found[name] = Measured(
       manifests[name]["seconds"],
       memory["before"] if memory else None,
       memory["peak"] if memory else None,
+      elsewhere,
     )
-    for name, memory in memories.items()
-    if (memory["platform"] if memory else common) == machine.platform
-  }
+  return found
+
+
+def _place(memory: Mapping[str, Any]) -> tuple[str, str | None, int]:
+  """(platform, kind of device, how many); early manifests tell of no kind."""
+  number = memory.get("num_devices", 0)
+  return memory["platform"], memory.get("kind"), number
 
 
 def _made_as_planned(
@@ -190,7 +209,7 @@ def _made_as_planned(
 
 def _off(line: Line, machine: machines.Machine) -> Iterator[str]:
   """How far the plan was off."""
-  if (found := line.measured) is None:
+  if (found := line.measured) is None or found.elsewhere:
     return
   phase = line.footprint.phase
   yield (
@@ -207,6 +226,20 @@ def _off(line: Line, machine: machines.Machine) -> Iterator[str]:
   )
 
 
+def _ran_elsewhere(lines: list[Line]) -> Iterator[str]:
+  """Which phases the workdir has finished that say nothing of this plan."""
+  phases: dict[str, list[str]] = {}
+  for line in lines:
+    if line.measured and line.measured.elsewhere:
+      names = phases.setdefault(line.measured.elsewhere, [])
+      names.append(line.footprint.phase)
+  for devices, names in phases.items():
+    yield (
+      f"{', '.join(names)}: finished in this workdir on {devices}: not compared"
+      " with this plan"
+    )
+
+
 def _process_beside(lines: list[Line]) -> Iterator[str]:
   """The bytes of a CPU's process, which can't be told apart by phases.
 
@@ -216,7 +249,9 @@ def _process_beside(lines: list[Line]) -> Iterator[str]:
   known = [
     (line.measured.peak, _total(line))
     for line in lines
-    if line.measured and line.measured.peak is not None
+    if line.measured
+    and not line.measured.elsewhere
+    and line.measured.peak is not None
   ]
   if known:
     peak, planned = (

@@ -7,7 +7,7 @@ from absl.testing import flagsaver
 from etils import epath
 
 from configs.paper import ag_news
-from gd_jax import artefacts, main, pipeline, recipes
+from gd_jax import artefacts, devices, main, pipeline, recipes
 from gd_jax.errors import UserError
 from gd_jax.planning import machines, plan, shapes
 
@@ -61,6 +61,8 @@ def test_what_does_not_fit_is_said_so():
   assert "NO" in "\n".join(plan.describe([found], texts, machine))
 
 
+H200 = {"platform": "gpu", "kind": "NVIDIA H200", "num_devices": 1}
+CPU = {"platform": "cpu", "kind": devices.cpu_kind(), "num_devices": 1}
 PLANNED = ("teacher", "generator", "corpus", "soft_labels", "students")
 GIB = 2**30
 
@@ -102,10 +104,10 @@ def said(config, tmp_path, monkeypatch, texts):
 def test_beside_a_finished_run_it_says_how_far_it_was_off(
   config, tmp_path, said
 ):
-  memory = {"platform": "gpu", "before": GIB, "peak": 3 * GIB}
+  memory = H200 | {"before": GIB, "peak": 3 * GIB}
   _finished(config, epath.Path(tmp_path), {"teacher": memory})
   text, lines = said("h200")
-  # Those that tell of no platform are of the others' one.
+  # Those that tell of no device ran on the others' ones.
   assert text.count("measured 21 min in this workdir, planned") == 5
   planned = lines[0].footprint.total
   assert (
@@ -118,7 +120,7 @@ def test_beside_a_finished_run_it_says_how_far_it_was_off(
 # Dies if: a CPU's bytes are said by phase, or another phase's peak or plan is
 # taken for the largest.
 def test_a_cpus_bytes_are_the_whole_process(config, tmp_path, said):
-  memory = {"platform": "cpu", "before": GIB, "peak": 2 * GIB}
+  memory = CPU | {"before": GIB, "peak": 2 * GIB}
   memories = {"teacher": memory | {"peak": 3 * GIB}, "students": memory}
   _finished(config, epath.Path(tmp_path), memories)
   text, lines = said("cpu")
@@ -128,12 +130,40 @@ def test_a_cpus_bytes_are_the_whole_process(config, tmp_path, said):
   assert f"of these phases is planned at {largest / GIB:.2f} GiB" in text
 
 
-# Dies if: a plan for one kind of machine is compared with a run on another.
-def test_a_run_elsewhere_is_not_compared(config, tmp_path, said):
-  memory = {"platform": "gpu", "before": 0, "peak": GIB}
+# Dies if: a plan is compared with a run on another platform, on another kind of
+# device, or on more of them; or with one on what an early manifest leaves open.
+@pytest.mark.parametrize(
+  ("machine", "ran_on", "words"),
+  [
+    ("cpu", H200, "1 × NVIDIA H200"),
+    ("h100", H200, "1 × NVIDIA H200"),
+    ("h200x4", H200, "1 × NVIDIA H200"),
+    ("h200", {"platform": "gpu"}, "gpu devices of an unknown kind"),
+    ("cpu", CPU | {"kind": "a faster one"}, "1 × a faster one"),
+    ("v5p-8", {"platform": "tpu", "kind": "TPU v5 lite", "num_devices": 4}, ""),
+  ],
+)
+def test_a_run_elsewhere_is_not_compared(
+  config, tmp_path, said, machine, ran_on, words
+):
+  memory = ran_on | {"before": 0, "peak": GIB}
   _finished(config, epath.Path(tmp_path), {"corpus": memory})
-  assert said("cpu")[0].count("measured") == 0
-  assert said("h200")[0].count("measured") == 6
+  text, _ = said(machine)
+  assert "measured" not in text
+  assert f"{', '.join(PLANNED)}: finished in this workdir on {words}" in text
+
+
+# Dies if: the devices of phases that tell of none are guessed.
+def test_of_no_known_device_nothing_is_compared(config, tmp_path, said):
+  other = CPU | {"before": 0, "peak": GIB}
+  memories = {"teacher": H200 | {"before": 0, "peak": GIB}, "students": other}
+  _finished(config, epath.Path(tmp_path), memories)
+  text, _ = said("h200")
+  assert text.count("measured") == 2
+  assert (
+    "generator, corpus, soft_labels: finished in this workdir on devices"
+    in (text)
+  )
 
 
 # Dies if: a phase is compared that was made by other fields, or from what was.
@@ -148,7 +178,7 @@ def test_a_run_elsewhere_is_not_compared(config, tmp_path, said):
 def test_a_run_of_another_config_is_not_compared(
   config, tmp_path, said, field, compared
 ):
-  memory = {"platform": "gpu", "before": 0, "peak": GIB}
+  memory = H200 | {"before": 0, "peak": GIB}
   _finished(config, epath.Path(tmp_path), dict.fromkeys(PLANNED, memory))
   config.update_from_flattened_dict({field: 7})
   _, lines = said("h200")
