@@ -1,15 +1,13 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The order of the phases, and when one is skipped, continued or refused.
+"""Runs the phases in order: each is skipped, continued, begun or refused.
 
-Nothing else knows the order. A phase is skipped when its manifest proves it
-done from these inputs and this config; one that was made otherwise is never
+The order is that of `phase_table`. A phase is skipped when its manifest proves
+it done from these inputs and this config; one that was made otherwise is never
 overwritten: the run ends with a line that names the field and both values.
 """
 
-import operator
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from etils import epath
 
@@ -26,113 +24,10 @@ from gd_jax import (
 )
 from gd_jax.data import general_text
 from gd_jax.errors import UserError
-from gd_jax.phases import (
-  corpus,
-  data,
-  export,
-  generator,
-  report,
-  soft_labels,
-  students,
-  teacher,
-)
+from gd_jax.phase_table import PHASES
 from gd_jax.progress import Progress
 from gd_jax.recipes import Config, Phase
 
-
-def _anything(was: Any, now: Any) -> bool:
-  del was, now
-  return True
-
-
-PHASES = (
-  Phase(
-    "data",
-    data.run,
-    also=("task",),
-    free=frozenset({"dir", "folder", "cache_dir", "allow_download"}),
-  ),
-  Phase(
-    "teacher",
-    teacher.run,
-    reads=("data",),
-    also=("seed", "data.max_tokens"),
-    free=frozenset({"allow_download", "remat"}),
-    model="teacher.init",
-    shared=True,
-  ),
-  Phase(
-    "generator",
-    generator.run,
-    reads=("data",),
-    also=("seed",),
-    free=frozenset({"allow_download", "remat", "pretrain_on", "pretrain_dir"}),
-    model="generator.init",
-    texts="generator.pretrain_on",
-    reading="generator.pretrain",
-    shared=True,
-  ),
-  Phase(
-    "corpus",
-    corpus.run,
-    reads=("data", "generator"),
-    also=("seed",),
-    free=frozenset({"steps_per_call"}),
-    grows={"corpus.num_texts": operator.lt},  # it was less
-    shared=True,
-  ),
-  Phase(
-    "soft_labels",
-    soft_labels.run,
-    reads=("data", "teacher", "corpus"),
-    also=("seed", "data.max_tokens"),
-    free=frozenset({"batch_size"}),
-    follows=("corpus",),
-    shared=True,
-  ),
-  Phase(
-    "students",
-    students.run,
-    reads=("data", "teacher", "corpus", "soft_labels"),
-    also=("seed",),
-    # Each students/ARM/SEED has a manifest of its own.
-    grows={"students.arms": _anything, "students.num_seeds": _anything},
-    shared=True,
-  ),
-  Phase(
-    "report",
-    report.run,
-    reads=(
-      "data",
-      "teacher",
-      "generator",
-      "corpus",
-      "soft_labels",
-      "students",
-    ),
-    # What it tells of the config, or reads texts by.
-    also=(
-      "task",
-      "seed",
-      "data.max_tokens",
-      "data.evaluate_on",
-      "data.labels_per_class",
-      "students.arms",
-      "students.num_seeds",
-      "students.num_texts",
-      "students.max_tokens",
-    ),
-    derived=True,
-  ),
-  Phase(
-    "export",
-    export.run,
-    reads=("data", "students", "report"),
-    also=("students.max_tokens",),
-    free=frozenset({"onnxruntime_web"}),
-    derived=True,
-  ),
-)
 NAMES = tuple(phase.name for phase in PHASES)
 
 
