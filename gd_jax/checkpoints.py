@@ -13,7 +13,6 @@ as there are then. Whatever lies on one host alone, host 0 saves by itself.
 
 import contextlib
 import hashlib
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
-from flax import serialization, traverse_util
+from flax import traverse_util
 
 from gd_jax import artefacts, devices, environment, hosts, journal, workdirs
 from gd_jax.errors import UserError
@@ -236,7 +235,7 @@ class Resume:
   A state is any pytree of arrays; `info` is JSON (data position, best-so-far
   scores, history). A kill during a save leaves the save before it whole. Where
   there are several hosts, the loop is one of all: every method is called by
-  each of them, at the same step. See `OwnResume` for one host's own loop.
+  each of them, at the same step. See `own_resume` for one host's own loop.
   """
 
   def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
@@ -310,50 +309,3 @@ class Resume:
     """Removes the states: the loop they belong to has ended."""
     self.close()
     workdirs.clear(self._folder)
-
-
-def own_resume(
-  folder: epath.PathLike, *, every_seconds: float
-) -> "Resume | OwnResume":
-  """Of a loop that this host runs by itself."""
-  kind = Resume if hosts.count() == 1 else OwnResume
-  return kind(folder, every_seconds=every_seconds)
-
-
-class OwnResume:
-  """As `Resume`, for a loop of one host among several: one file, no Orbax."""
-
-  def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
-    self._path = epath.Path(folder) / "resume.msgpack"
-    self._every_seconds = environment.seconds(SAVE_SECONDS, every_seconds)
-    self._last_save = time.monotonic()
-
-  def latest(self, template: PyTree) -> tuple[int, PyTree, dict] | None:
-    """The last state as (step, state, info), or None where there is none.
-
-    What is damaged was dropped before: the journal proves the file.
-    """
-    if not self._path.exists():
-      return None
-    found: Any = serialization.msgpack_restore(self._path.read_bytes())
-    state = serialization.from_state_dict(template, found["state"])
-    placed = jax.tree.map(
-      lambda leaf, like: jax.device_put(leaf, like.sharding), state, template
-    )
-    return found["step"], placed, json.loads(found["info"])
-
-  def save(
-    self, step: int, state: PyTree, info: Mapping[str, Any], *, force=False
-  ) -> None:
-    """Saves at once, once in `every_seconds` unless forced."""
-    now = time.monotonic()
-    if force or now - self._last_save >= self._every_seconds:
-      self._last_save = now
-      host = serialization.to_state_dict(jax.device_get(state))
-      found = {"step": step, "state": host, "info": json.dumps(info)}
-      payload = serialization.msgpack_serialize(found)
-      self._path.parent.mkdir(parents=True, exist_ok=True)
-      artefacts.write_atomic(self._path, payload)
-
-  def close(self) -> None:
-    """Nothing is under way."""

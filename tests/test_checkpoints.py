@@ -197,24 +197,3 @@ def test_the_seconds_between_saves_can_be_set(tmp_path, monkeypatch):
   resume.save(1, {"w": jnp.ones(2)}, {})
   resume.close()
   assert checkpoints.Resume(tmp_path).latest({"w": jnp.ones(2)}) is not None
-
-
-# Dies if: the optimizer's structure or a dtype is lost in the file.
-def test_a_hosts_own_loop_goes_on(tmp_path):
-  params = {"w": jnp.ones((3, 2)), "half": jnp.ones(2, jnp.bfloat16)}
-  tx = optax.adamw(1e-3)
-  state = {"params": params, "opt_state": tx.init(params), "step": jnp.int32(4)}
-  resume = checkpoints.OwnResume(tmp_path, every_seconds=0)
-  assert resume.latest(state) is None
-  resume.save(4, state, {"records": [{"best": None}]})
-  resume.close()
-  fresh = jax.tree.map(jnp.zeros_like, state)
-  found = checkpoints.OwnResume(tmp_path).latest(fresh)
-  assert found is not None and (found[0], found[2]) == (
-    4,
-    {"records": [{"best": None}]},
-  )
-  assert jax.tree.structure(found[1]) == jax.tree.structure(state)
-  for a, b in zip(*map(jax.tree.leaves, (found[1], state)), strict=True):
-    assert a.dtype == b.dtype
-    np.testing.assert_array_equal(a, b)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from gd_jax import checkpoints, environment, host_watch, hosts
+from gd_jax import checkpoints, environment, host_watch, hosts, own_resume
 from gd_jax.errors import UserError
 
 
@@ -25,7 +25,7 @@ def test_what_is_no_number_of_seconds_is_named(monkeypatch, text):
 def test_all_who_wait_refuse_odd_numbers(monkeypatch, tmp_path):
   for variable, wait in (
     (checkpoints.SAVE_SECONDS, lambda: checkpoints.Resume(tmp_path)),
-    (checkpoints.SAVE_SECONDS, lambda: checkpoints.OwnResume(tmp_path)),
+    (checkpoints.SAVE_SECONDS, lambda: own_resume.OwnResume(tmp_path)),
     (host_watch.SECONDS, host_watch.silence),
     (host_watch.JOIN_SECONDS, host_watch.joining),
     (

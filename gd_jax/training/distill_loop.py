@@ -18,10 +18,11 @@ from jaxtyping import Array, Key
 from gd_jax import checkpoints, devices, signals
 from gd_jax.data import batches
 from gd_jax.data.mixture import Mixture, Schedule
+from gd_jax.own_resume import OwnResume
 from gd_jax.training.distill import Knobs, Program
 
 # Rows of one forward pass of an evaluation, for each student.
-_EVAL_ROWS = 256
+EVAL_ROWS = 256
 # Steps between two movements of the progress bar.
 _ADVANCE_STEPS = 20
 
@@ -56,7 +57,7 @@ def fit(
   store: Mapping[str, np.ndarray],
   heldout: Mapping[str, np.ndarray],
   *,
-  resume: checkpoints.Resume | checkpoints.OwnResume,
+  resume: checkpoints.Resume | OwnResume,
   worker: int | None = None,
   stopping: Callable[[], bool] = signals.requested,
   advance: Callable[[int], None] = lambda steps: None,
@@ -82,7 +83,7 @@ def fit(
   settings = program.settings
   by_student, shared = _placements(len(students), worker)
   chunks = jax.device_put(
-    [batch for _, batch in batches.by_length(heldout, _EVAL_ROWS)], shared
+    [batch for _, batch in batches.by_length(heldout, EVAL_ROWS)], shared
   )
   limit = store["tokens"].shape[1]
   schedule = Schedule(

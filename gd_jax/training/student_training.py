@@ -13,7 +13,7 @@ import time
 
 from etils import epath
 
-from gd_jax import artefacts, checkpoints, devices
+from gd_jax import artefacts, devices, own_resume
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 from gd_jax.training import (
@@ -172,7 +172,7 @@ def _train_group(
     [trial.student for trial in group],
     setting.store,
     setting.heldout,
-    resume=checkpoints.own_resume(
+    resume=own_resume.of_this_host(
       setting.folder / _UNFINISHED / artefacts.digest(recipes)[:16],
       every_seconds=_SAVE_SECONDS,
     ),
