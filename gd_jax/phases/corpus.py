@@ -106,7 +106,7 @@ def _draw(
   fmt = formats.load(source)
   tokenizer = tokenizers.load(source)
   drawer, vocab_size = _sampler(c, source, fmt, progress)
-  request = _request(config, fmt, vocab_size)
+  request = make_request(config, fmt, vocab_size)
   row_ids = [row_id for rows in missing.values() for row_id in rows]
   unwritten: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in missing}
   # With several hosts both are about the first one's part.
@@ -152,15 +152,28 @@ def _sampler(
 ) -> tuple[sampler.Sampler, int]:
   """The generator on this host's devices, and how many tokens it knows."""
   model = families.build(artefacts.read_json(source / "model.json"))
-  platform = devices.platform()
-  # bfloat16 halves the memory to be read; on a CPU it is slower than float32.
-  model = model.clone(
-    dtype=jnp.float32 if platform == "cpu" else jnp.bfloat16,
-    cache_layout=attention.cache_layout(platform),
-  )
+  model = drawing(model, devices.platform())
   params = checkpoints.load_params(source)
   _say(c, families.count_params(params), fmt, progress)
-  shape = loop.Shape(
+  drawer = sampler.Sampler(
+    model, decoding.prepare(params, model.dtype), shape=make_shape(c, fmt)
+  )
+  return drawer, model.config.vocab_size
+
+
+def drawing(model: Any, platform: str) -> Any:
+  """The model as it draws on "cpu", "gpu" or "tpu", however it was trained."""
+  # bfloat16 halves the memory to be read; on a CPU it is slower than float32.
+  return model.clone(
+    dtype=jnp.float32 if platform == "cpu" else jnp.bfloat16,
+    remat=False,
+    cache_layout=attention.cache_layout(platform),
+  )
+
+
+def make_shape(c: config_dict.ConfigDict, fmt: formats.Format) -> loop.Shape:
+  """The sampling program's, of the section `corpus`."""
+  return loop.Shape(
     slots=c.slots,
     max_tokens=fmt.prefix_length + min(c.max_tokens, fmt.max_tokens),
     steps_per_call=c.steps_per_call,
@@ -169,10 +182,6 @@ def _sampler(
     sampler=c.sampler,
     max_top_k=max(64, devices.round_up(c.top_k, 64)),
   )
-  drawer = sampler.Sampler(
-    model, decoding.prepare(params, model.dtype), shape=shape
-  )
-  return drawer, model.config.vocab_size
 
 
 def _say(
@@ -197,9 +206,10 @@ def _say(
   )
 
 
-def _request(
+def make_request(
   config: config_dict.ConfigDict, fmt: formats.Format, vocab_size: int
 ) -> loop.Request:
+  """How a config's texts are drawn, by a generator of that format."""
   c = config.corpus
   # Frequencies over all classes would contradict a prefix.
   by_frequency = (

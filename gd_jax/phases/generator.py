@@ -55,7 +55,7 @@ def run(
   mesh = devices.mesh(config.mesh)
   memory.check_batch(c, NAME, mesh)
   if c.pretrain_on:
-    memory.check_batch(_pretrain_batch(c), pretraining.NAME, mesh)
+    memory.check_batch(pretraining.batch_fields(c), pretraining.NAME, mesh)
   general = _read_general(c, workdir, progress)
   module, params, tokenizer = _start(c, config.seed, texts, labels, general)
   first = None
@@ -150,11 +150,6 @@ def _labels(c, workdir: epath.Path) -> list[str]:
   if c.condition is None:
     return []
   return artefacts.read_json(workdir / "data/task.json")["labels"]
-
-
-def _pretrain_batch(c) -> config_dict.ConfigDict:
-  fields = {"accumulate_steps": c.accumulate_steps}
-  return config_dict.ConfigDict(fields | {"batch_size": c.pretrain.batch_size})
 
 
 def _read_general(

@@ -21,20 +21,13 @@ from gd_jax.data import batches, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.models import bert, families, pretrained
 from gd_jax.progress import Progress
-from gd_jax.training import (
-  fit,
-  losses,
-  memory,
-  metrics,
-  optim,
-  predict,
-)
-from gd_jax.training import step as step_lib
+from gd_jax.training import compiled, fit, memory, metrics, predict
 
 NAME = "teacher"
 # Holds the restarts that soft_labels averages, if config.teacher.keep is set.
 _RESTARTS = "restarts"
-_EVAL_BATCH_SIZE = 64
+# Rows of one forward pass of an evaluation.
+EVAL_BATCH_SIZE = 64
 
 
 def run(
@@ -86,8 +79,7 @@ def run(
   )
   mesh = devices.mesh(config.mesh)
   memory.check_batch(c, NAME, mesh)
-  steps_per_epoch = math.ceil(len(train["label"]) / c.batch_size)
-  total_steps = max(c.total_epochs * steps_per_epoch, c.min_steps)
+  total_steps = num_steps(c, len(train["label"]))
   rows_read = c.restarts * total_steps * c.batch_size
   tokens = rows_read * train["mask"].sum(axis=1).mean()
   progress.say(
@@ -152,6 +144,16 @@ def run(
   }
 
 
+def num_steps(c: config_dict.ConfigDict, num_rows: int) -> int:
+  """Of one restart.
+
+  Args:
+    c: The section `teacher`.
+    num_rows: To train on.
+  """
+  return max(c.total_epochs * math.ceil(num_rows / c.batch_size), c.min_steps)
+
+
 def near_chance(majority_share: float, num_rows: int) -> float:
   """The accuracy up to which a teacher has learned nothing worth copying.
 
@@ -196,41 +198,24 @@ def _train(
 ) -> fit.Run:
   """All restarts, one after another, from wherever the last call stopped."""
   template = jax.eval_shape(init_params, jax.random.key(0))
-  tx = optim.adamw(
-    optim.warmup_linear_decay(
-      c.learning_rate,
-      total_steps=total_steps,
-      warmup_fraction=c.warmup_fraction,
-    ),
-    weight_decay=c.weight_decay,
-    rates=optim.layerwise_rates(template, decay=c.layerwise_decay),
+  made = compiled.of_classifier(
+    c, module, template, total_steps=total_steps, mesh=mesh
   )
-  where = memory.places(mesh, template, tx)
-  train_step = fit.compile_step(
-    step_lib.make_train_step(
-      losses.make_classifier_loss(module),
-      tx,
-      accumulate_steps=c.accumulate_steps,
-    ),
-    mesh,
-    where,
-  )
-  label_step = predict.make_label_step(module, mesh)
 
   def evaluate(params):
     logits = predict.predict_logits(
-      label_step,
+      made.eval_step,
       params,
       heldout,
       num_classes=module.num_classes,
-      batch_size=_EVAL_BATCH_SIZE,
+      batch_size=EVAL_BATCH_SIZE,
       mesh=mesh,
     )
     return metrics.classification_scores(logits, heldout["label"])
 
   def fresh_state(restart):
     params = init_params(rngs.stream(seed, NAME, "init", restart))
-    return memory.fresh_state(params, tx, where)
+    return memory.fresh_state(params, made.tx, made.where)
 
   resume = checkpoints.Resume(folder)
   run_ = fit.load_run(resume, fit.first_run(fresh_state(0)))
@@ -251,7 +236,7 @@ def _train(
       run_ = fit.fit(
         run_,
         name=NAME,
-        train_step=train_step,
+        train_step=made.train_step,
         batch_at=order.at,
         rng=rngs.stream(seed, NAME, "dropout", restart),
         mesh=mesh,
@@ -269,6 +254,8 @@ def _train(
         checkpoints.save_params(last, run_.state.params)
       if restart + 1 == c.restarts:
         break
+      # A device may not hold two states.
+      jax.tree.map(lambda x: x.delete(), run_.state)
       run_ = fit.next_round(run_, fresh_state(restart + 1))
   writer.close()
   resume.close()

@@ -19,7 +19,9 @@ import jax
 import jax.numpy as jnp
 from ml_collections import config_dict
 
-from gd_jax.models import attention, families
+from gd_jax.models import families
+from gd_jax.phases import corpus as corpus_phase
+from gd_jax.phases import teacher as teacher_phase
 from gd_jax.planning import shapes
 from gd_jax.planning.machines import Machine
 from gd_jax.training import losses, side_by_side
@@ -75,8 +77,7 @@ def teacher(
   c = config.teacher
   module = shapes.teacher(config, texts.num_classes)
   train_rows = round(texts.num_labelled * (1 - config.data.heldout_fraction))
-  epochs = c.total_epochs * math.ceil(train_rows / c.batch_size)
-  steps = c.restarts * max(epochs, c.min_steps)
+  steps = c.restarts * teacher_phase.num_steps(c, train_rows)
   return _training(
     "teacher",
     c,
@@ -150,12 +151,8 @@ def corpus(
 ) -> Footprint:
   """Drawing all texts; the model is whole on each device."""
   c = config.corpus
-  dtype = jnp.float32 if machine.platform == "cpu" else jnp.bfloat16
-  module = shapes.generator(config).clone(
-    dtype=dtype,
-    remat=False,
-    cache_layout=attention.cache_layout(machine.platform),
-  )
+  module = corpus_phase.drawing(shapes.generator(config), machine.platform)
+  dtype = module.dtype
   length = min(c.max_tokens, config.generator.max_tokens)
   params = shapes.params_of(module)
   num_params = families.count_params(params)
@@ -220,7 +217,7 @@ def students(
   rounds = shapes.num_trainings(config)
   trainings, most = sum(rounds), max(rounds)
   length = _tokens(texts, c.max_tokens) + 8  # rows are padded to like ones
-  alone = shapes.student(config, texts.num_classes, side_by_side=False)
+  alone = shapes.student(config, texts.num_classes, alone=True)
   mode = side_by_side.choose_mode(
     c.mode,
     work=_working(alone, head=False) * c.batch_size * length,
@@ -231,9 +228,7 @@ def students(
   else:
     on_cpu = machine.platform == "cpu"
     together = min(most, (os.cpu_count() or 1) if on_cpu else 1)
-  module = shapes.student(
-    config, texts.num_classes, side_by_side=mode == "vmap"
-  )
+  module = shapes.student(config, texts.num_classes, alone=mode != "vmap")
   params = shapes.params_of(module)
   loss = losses.make_classifier_loss(module)
   kept = _kept(loss, params, rows=c.batch_size, length=c.max_tokens)

@@ -140,21 +140,25 @@ def generator(config: config_dict.ConfigDict) -> Any:
   return make(model, **memory.module_fields(c, "generator"))
 
 
-def student(
-  config: config_dict.ConfigDict, num_classes: int, *, side_by_side: bool
-) -> Any:
-  """The module that the phase would train; as many word pieces as allowed."""
+def student_spec(
+  config: config_dict.ConfigDict, num_classes: int
+) -> dict[str, Any]:
+  """The students' model, of as many word pieces as allowed."""
   c = config.students
   vocab_size, _, _ = student_setting.words(c)
-  spec = {
-    "family": c.model,
-    "vocab_size": vocab_size or bert.BertConfig.vocab_size,
-    "num_classes": num_classes,
-    **student_setting.model_fields(c, c.model),
-  }
-  if side_by_side and "conv" in families.spec_of(families.build(spec)):
-    spec["conv"] = "im2col"
-  return families.build(spec)
+  return student_setting.spec_of(
+    c,
+    vocab_size=vocab_size or bert.BertConfig.vocab_size,
+    num_classes=num_classes,
+  )
+
+
+def student(
+  config: config_dict.ConfigDict, num_classes: int, *, alone: bool
+) -> Any:
+  """The module that the phase would train."""
+  spec = student_spec(config, num_classes)
+  return student_setting.make_module(spec, alone=alone)
 
 
 def num_trainings(config: config_dict.ConfigDict) -> tuple[int, int]:

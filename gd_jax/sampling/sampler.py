@@ -92,12 +92,13 @@ class Sampler:
     Raises:
       UserError: the model's numbers are not finite.
     """
-    idle, sample_block = _compiled(self._model, self._shape, self._devices)
+    make_idle, sample_block = compiled(self._model, self._shape, self._devices)
     request = jax.device_put(request, self._everywhere)
     pending = np.asarray(row_ids, np.int32)
     # An empty queue takes no step: this call only compiles.
     empty, _ = self._deal(pending[:0])
-    slots, _ = sample_block(self._params, idle(), empty, request)
+    idle = make_idle(np.zeros(len(self._devices)))
+    slots, _ = sample_block(self._params, idle, empty, request)
     in_progress, block = 0, None
     while len(pending) or in_progress:
       queue, rest = self._deal(pending)
@@ -162,7 +163,7 @@ def _left(
   return [row_ids[row_ids >= 0] for row_ids in left]
 
 
-def block_program(model: Any, shape: loop.Shape) -> Callable:
+def _block_program(model: Any, shape: loop.Shape) -> Callable:
   """program(params, slots, queue, request): one device's block of steps."""
 
   def sample_block(params, slots, queue, request):
@@ -177,10 +178,10 @@ def block_program(model: Any, shape: loop.Shape) -> Callable:
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled(
+def compiled(
   model: Any, shape: loop.Shape, devices: tuple[Any, ...]
 ) -> tuple[Any, Any]:
-  """The mapped programs: () -> idle slots, and one block of steps.
+  """The mapped programs: zeros [D] -> idle slots, and one block of steps.
 
   Kept by model, shape and devices, so that a second sampler of the same kind
   compiles nothing.
@@ -193,10 +194,10 @@ def _compiled(
     axis_name="device",
   )
   mapped = jax.pmap(
-    block_program(model, shape),
+    _block_program(model, shape),
     in_axes=(None, 0, 0, None),
     donate_argnums=1,
     devices=devices,
     axis_name="device",
   )
-  return lambda: make_idle(np.zeros(len(devices))), mapped
+  return make_idle, mapped

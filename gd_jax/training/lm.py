@@ -13,10 +13,11 @@ from jax.sharding import Mesh
 from gd_jax import checkpoints, devices
 from gd_jax.data import batches
 from gd_jax.progress import Progress
-from gd_jax.training import fit, losses, memory, metrics, optim, predict
+from gd_jax.training import compiled, fit, memory, metrics, predict
 from gd_jax.training import step as step_lib
 
-_EVAL_BATCH_SIZE = 32
+# Rows of one forward pass of an evaluation.
+EVAL_BATCH_SIZE = 32
 
 
 def train(
@@ -60,30 +61,16 @@ def train(
     signals.Stopped: A signal came; the next call goes on from there.
     UserError: The loss is not finite.
   """
-  tx = optim.adamw(
-    optim.warmup_linear_decay(
-      recipe.learning_rate,
-      total_steps=recipe.max_steps,
-      warmup_fraction=recipe.warmup_fraction,
-    ),
-    weight_decay=recipe.weight_decay,
+  made = compiled.of_language_model(
+    recipe, module, params, accumulate_steps=accumulate_steps, mesh=mesh
   )
-  where = memory.places(mesh, params, tx)
-  train_step = fit.compile_step(
-    step_lib.make_train_step(
-      losses.make_lm_loss(module), tx, accumulate_steps=accumulate_steps
-    ),
-    mesh,
-    where,
-  )
-  eval_step = predict.make_lm_eval_step(module, mesh)
 
   def evaluate(params):
     totals = metrics.Totals()
     scores = {}
     for domain, rows in heldout.items():
       found = predict.total_metrics(
-        eval_step, params, rows, batch_size=_EVAL_BATCH_SIZE, mesh=mesh
+        made.eval_step, params, rows, batch_size=EVAL_BATCH_SIZE, mesh=mesh
       )
       totals.merge(found)
       if len(heldout) > 1:
@@ -93,7 +80,7 @@ def train(
 
   resume = checkpoints.Resume(folder)
   run = fit.load_run(
-    resume, fit.first_run(memory.fresh_state(params, tx, where))
+    resume, fit.first_run(memory.fresh_state(params, made.tx, made.where))
   )
   order = batches.Batches(
     train_rows, batch_size=recipe.batch_size, seed=order_seed
@@ -106,7 +93,7 @@ def train(
     run = fit.fit(
       run,
       name=name,
-      train_step=train_step,
+      train_step=made.train_step,
       batch_at=order.at,
       rng=dropout_rng,
       mesh=mesh,

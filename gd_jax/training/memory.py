@@ -66,6 +66,11 @@ def fresh_state(
   where: step_lib.TrainState,
 ) -> step_lib.TrainState:
   """The state at step 0, made where it belongs: see `places`."""
-  params = devices.place(params, where.params)
-  init = jax.jit(lambda p: step_lib.init_state(p, tx), out_shardings=where)
-  return init(params)
+  return make_init(tx, where)(devices.place(params, where.params))
+
+
+def make_init(
+  tx: optax.GradientTransformation, where: step_lib.TrainState
+) -> Any:
+  """init(params) -> the state at step 0, compiled; params are lent."""
+  return jax.jit(lambda p: step_lib.init_state(p, tx), out_shardings=where)

@@ -56,6 +56,12 @@ class Pretrained:
   summary: dict[str, Any]
 
 
+def batch_fields(c: config_dict.ConfigDict) -> config_dict.ConfigDict:
+  """The first stage's, of the section `generator`, for `memory.check_batch`."""
+  fields = {"accumulate_steps": c.accumulate_steps}
+  return config_dict.ConfigDict(fields | {"batch_size": c.pretrain.batch_size})
+
+
 def read(
   c: config_dict.ConfigDict, evaluation_texts: Sequence[str]
 ) -> list[general_text.Domain]:

@@ -16,14 +16,13 @@ from jaxtyping import Float, Int
 from gd_jax import checkpoints, devices
 from gd_jax.data import batches, student_rows, vocabulary
 from gd_jax.models import families
-from gd_jax.training import losses, predict, student_setting
+from gd_jax.training import distill_loop, losses, predict, student_setting
 
 # The first round's folder under students/, and its arm.
 FOLDER, ARM = "first_round", "gd"
 # How many students it has. Not config.students.num_seeds, or one more seed
 # would choose other texts and all students would be trained anew.
 NUM_STUDENTS = 3
-_EVAL_ROWS = 256
 
 
 def choose(
@@ -61,7 +60,7 @@ def disputes(
           checkpoints.load_params(setting.folder / ARM / str(seed)),
           arrays,
           num_classes=rows.num_classes,
-          batch_size=_EVAL_ROWS,
+          batch_size=distill_loop.EVAL_ROWS,
           mesh=mesh,
         )
       ),

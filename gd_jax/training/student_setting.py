@@ -82,13 +82,11 @@ class Setting:
   @property
   def spec(self) -> dict[str, Any]:
     """The students' model, for `families.build`."""
-    c = self.config
-    return {
-      "family": c.model,
-      "vocab_size": self.vocabulary.tokenizer.get_vocab_size(),
-      "num_classes": self.rows.num_classes,
-      **model_fields(c, c.model),
-    }
+    return spec_of(
+      self.config,
+      vocab_size=self.vocabulary.tokenizer.get_vocab_size(),
+      num_classes=self.rows.num_classes,
+    )
 
   @property
   def tokens_per_step(self) -> float:
@@ -115,23 +113,8 @@ class Setting:
 
   def program(self, *, alone: bool) -> distill.Program:
     """What trains them: one at a time, or side by side."""
-    c, spec = self.config, self.spec
-    # Of models without convolutions the spec has no such field.
-    if "conv" in families.spec_of(families.build(spec)):
-      spec["conv"] = "lax" if alone else "im2col"
-    return distill.Program(
-      families.build(spec),
-      distill.Settings(
-        total_steps=c.total_steps,
-        warmup_fraction=c.warmup_fraction,
-        weight_decay=c.weight_decay,
-        loss=c.loss,
-        eval_every_steps=c.eval_every_steps,
-        patience=c.patience,
-        mix=c.mix,
-      ),
-      embeddings=self.vocabulary.embeddings,
-      alone=alone,
+    return make_program(
+      self.config, self.spec, self.vocabulary.embeddings, alone=alone
     )
 
   def trials(self) -> list[student_folder.Trial]:
@@ -169,6 +152,51 @@ class Setting:
       rng=rngs.stream(self.run_seed, "students", recipe.seed),
     )
     return student_folder.Trial(recipe, learning_rate, student)
+
+
+def spec_of(c: Any, *, vocab_size: int, num_classes: int) -> dict[str, Any]:
+  """The students' model by config.students, for `families.build`."""
+  return {
+    "family": c.model,
+    "vocab_size": vocab_size,
+    "num_classes": num_classes,
+    **model_fields(c, c.model),
+  }
+
+
+def make_module(spec: dict[str, Any], *, alone: bool) -> Any:
+  """What trains by itself, or side by side with others in one program."""
+  # Of models without convolutions the spec has no such field.
+  if "conv" in families.spec_of(families.build(spec)):
+    spec = spec | {"conv": "lax" if alone else "im2col"}
+  return families.build(spec)
+
+
+def make_program(
+  c: Any, spec: dict[str, Any], embeddings: np.ndarray | None, *, alone: bool
+) -> distill.Program:
+  """What trains students by config.students.
+
+  Args:
+    c: The section.
+    spec: Their model.
+    embeddings: Where their word vectors start [V E]; None: as the model says.
+    alone: One at a time, or side by side.
+  """
+  return distill.Program(
+    make_module(spec, alone=alone),
+    distill.Settings(
+      total_steps=c.total_steps,
+      warmup_fraction=c.warmup_fraction,
+      weight_decay=c.weight_decay,
+      loss=c.loss,
+      eval_every_steps=c.eval_every_steps,
+      patience=c.patience,
+      mix=c.mix,
+    ),
+    embeddings=embeddings,
+    alone=alone,
+  )
 
 
 def model_fields(c: Any, model: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from gd_jax import artefacts, checkpoints, signals
 from gd_jax.errors import UserError
 from gd_jax.models import families
 from gd_jax.phases import teacher
+from gd_jax.training import fit, memory
 
 _FILES = {
   "params",
@@ -143,6 +144,29 @@ def test_the_pretrained_params_are_not_used_up(drawn, config, progress):
   teacher.run(config, drawn, progress)
   params = checkpoints.load_params(drawn / "teacher")
   assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+# Dies if: a restart's state is still held while the next one's is made.
+def test_a_device_holds_one_state_at_a_time(
+  drawn, config, progress, monkeypatch
+):
+  ended, fit_one, make = [], fit.fit, memory.fresh_state
+
+  def fit_and_note(*args, **options):
+    run = fit_one(*args, **options)
+    ended.append(jax.tree.leaves(run.state))
+    return run
+
+  def make_alone(*args):
+    assert all(leaf.is_deleted() for state in ended for leaf in state)
+    return make(*args)
+
+  monkeypatch.setattr(fit, "fit", fit_and_note)
+  monkeypatch.setattr(memory, "fresh_state", make_alone)
+  with config.unlocked():
+    config.teacher.update(restarts=2, min_steps=2, evals=1)
+  teacher.run(config, drawn, progress)
+  assert len(ended) == 2
 
 
 # Dies if: another restart than the better one stays, or the parameters are

@@ -155,11 +155,12 @@ def test_compiled_program(tiny_gpt2, shape_of, request_of, kind):
   model, params, vocab_size = tiny_gpt2
   shape = shape_of(sampler=kind)
   devices = tuple(jax.local_devices()[:1])
-  idle, block = sampler._compiled(model, shape, devices)
+  make_idle, block = sampler.compiled(model, shape, devices)
+  idle = make_idle(np.zeros(1))
   queue = np.full((1, shape.capacity), -1, np.int32)
   request = request_of(vocab_size, first={3: 1, 4: 2})
-  program = block.lower(params, idle(), queue, request).compile().as_text()
-  cache = jax.tree.leaves(idle().cache)[0]
+  program = block.lower(params, idle, queue, request).compile().as_text()
+  cache = jax.tree.leaves(idle.cache)[0]
   assert cache.shape == (1, 6, 2, 20, 16)
   cache_type = r"f32\[(1,)?6,2,20,16\]"
   assert re.search(cache_type, program)
@@ -169,7 +170,7 @@ def test_compiled_program(tiny_gpt2, shape_of, request_of, kind):
   assert "all-reduce" not in program
   # Every leaf of the carry is given back in the buffer it came in.
   aliases = re.search(r"input_output_alias=\{(.*?)\}, entry", program)[1]
-  assert aliases.count("alias)") == len(jax.tree.leaves(idle()))
+  assert aliases.count("alias)") == len(jax.tree.leaves(idle))
 
 
 # Dies if: a call's rows are lost, doubled or handed out before they are done,
