@@ -38,7 +38,8 @@ def results(experiments: pathlib.Path) -> list[list[str]]:
 
 def _result(experiments: pathlib.Path, task: str) -> list[str]:
   draws = experiments / "paper" / "results" / "tier1" / task
-  if runs := [run for run in collect.load(draws) if not run["change"]]:
+  runs = [run for run in collect.load(draws) if not run["change"]]
+  if len({run["draw"] for run in runs}) > 1:
     return _of_draws(task, draws, runs)
   file = experiments / "low_data" / "results" / f"{task}.json"
   if not file.exists():
