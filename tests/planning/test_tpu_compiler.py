@@ -134,6 +134,10 @@ def test_the_sampling_loop_waits_for_nobody_and_sorts_no_vocabulary(sampler):
       assert "50257" not in line
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+  not tpu_compiler.is_installed(), reason="libtpu is not installed"
+)
 def test_the_cache_is_neither_padded_nor_laid_out_anew(monkeypatch):
   # Dies if: a TPU gets a CPU's layout of the cache: the loop then holds it
   # beside the one it came in, each head's 64 numbers filled up to 128.
@@ -143,7 +147,9 @@ def test_the_cache_is_neither_padded_nor_laid_out_anew(monkeypatch):
   monkeypatch.setattr(shapes, "generator", lambda _: whole.clone(config=shape))
   config = ag_news.get_config().unlock()
   config.corpus.slots = slots
-  compiled = tpu_compiler.compile_phase("corpus", config, TEXTS, SLICE)
+  mesh = tpu_compiler.mesh(config, SLICE)
+  found = programs.of_phase("corpus", config, TEXTS, mesh)
+  compiled = tpu_compiler.compiled(found["block of steps"])
   cache = 2 * layers * slots * 128 * shape.width * 2
   found = compiled.memory_analysis()
   assert cache < found.alias_size_in_bytes < 1.01 * cache
