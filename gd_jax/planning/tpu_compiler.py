@@ -11,10 +11,12 @@ import contextlib
 import importlib.util
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import AxisType, Mesh
 from ml_collections import config_dict
 
@@ -65,9 +67,23 @@ def mesh(config: config_dict.ConfigDict, machine: Machine) -> Mesh:
 
 def compiled(program: programs.Program) -> jax.stages.Compiled:
   """The program, whose arguments say for which devices."""
-  with contextlib.redirect_stdout(None):
+  with contextlib.redirect_stdout(None), _nothing_kept():
     lowered = program.function.lower(*program.args, **program.static)
     return lowered.compile()
+
+
+@contextlib.contextmanager
+def _nothing_kept() -> Iterator[None]:
+  """Without the cache of programs: those of no device can't be read back."""
+  name = "jax_enable_compilation_cache"
+  before = getattr(jax.config, name)
+  jax.config.update(name, False)
+  compilation_cache.reset_cache()
+  try:
+    yield
+  finally:
+    jax.config.update(name, before)
+    compilation_cache.reset_cache()
 
 
 def bytes_per_device(

@@ -58,6 +58,24 @@ def test_a_phase_needs_what_its_largest_stage_does(monkeypatch):
   assert tpu_compiler.bytes_per_device("generator", None, TEXTS, SLICE) == 5
 
 
+class _Lowered:
+  """Says whether a program would be looked for among those kept."""
+
+  def lower(self):
+    return self
+
+  def compile(self):
+    return jax.config.jax_enable_compilation_cache
+
+
+# Dies if: a program that an earlier plan has kept is read back, which fails
+# where there is no device, or nothing is kept any more after a plan.
+def test_no_program_is_kept():
+  assert _Lowered().compile()
+  assert not tpu_compiler.compiled(_program(function=_Lowered()))
+  assert _Lowered().compile()
+
+
 class _Compiled:
   """Of a program that gives back 4 of its 10 bytes in place, and takes 3."""
 
