@@ -8,7 +8,8 @@ of its own. Of files that hold none of any task's, all tasks share one model.
 Run: python -m experiments.paper.general_text --config.data.dir=DIR \
   --out=FOLDER FILE [FILE ...]
 Writes FOLDER/NAME.txt.xz for each and prints how many lines it leaves out.
-Lines are kept as they are, but for white space and their order.
+Other lines are kept, but for white space, their order, and repeats of those
+that `general_text.read` holds out.
 """
 
 import argparse

@@ -12,13 +12,9 @@ from configs.paper import ag_news
 from gd_jax import devices
 from gd_jax.planning import footprints, machines, programs, shapes, tpu_compiler
 
-needs_compiler = [
-  pytest.mark.slow,
-  pytest.mark.skipif(
-    not tpu_compiler.is_installed(), reason="libtpu is not installed"
-  ),
-]
-compiles = [*needs_compiler, pytest.mark.timeout(1800)]
+needs_compiler = pytest.mark.skipif(
+  not tpu_compiler.is_installed(), reason="libtpu is not installed"
+)
 SLICE = machines.parse("v5e-8")
 TEXTS = shapes.Texts(num_classes=4, num_labelled=400, mean_tokens=None)
 
@@ -102,19 +98,19 @@ def test_what_lies_beside_is_counted(monkeypatch):
 
 # Dies if: a program outgrows a v5e's 16 GiB, or a plan does not wait for the
 # one that needs the most of it.
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
   ("phase", "least"),
   [
-    pytest.param(phase, least, marks=compiles)
-    for phase, least in {
-      "teacher": 1e9,
-      "generator": 1e9,
-      "corpus": 1e9,
-      "soft_labels": 1e9,
-      "students": 1e7,
-      "report": 1e9,
-      "export": 1e5,
-    }.items()
+    ("teacher", 1e9),
+    ("generator", 1e9),
+    ("corpus", 1e9),
+    ("soft_labels", 1e9),
+    ("students", 1e7),
+    ("report", 1e9),
+    ("export", 1e5),
   ],
 )
 def test_every_program_of_the_full_size_fits(phase, least):
@@ -131,13 +127,9 @@ def test_every_program_of_the_full_size_fits(phase, least):
     assert max(needed, key=needed.__getitem__).endswith(tpu_compiler.LARGEST)
 
 
-@pytest.mark.parametrize(
-  "sampler",
-  [
-    pytest.param(name, marks=needs_compiler)
-    for name in ("pure", "top_k", "top_p")
-  ],
-)
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["pure", "top_k", "top_p"])
 def test_the_sampling_loop_waits_for_nobody_and_sorts_no_vocabulary(sampler):
   # Dies if: the loop's stop test is taken over all devices, or a sampler sorts.
   config = ag_news.get_config().unlock()
@@ -152,10 +144,8 @@ def test_the_sampling_loop_waits_for_nobody_and_sorts_no_vocabulary(sampler):
       assert "50257" not in line
 
 
+@needs_compiler
 @pytest.mark.slow
-@pytest.mark.skipif(
-  not tpu_compiler.is_installed(), reason="libtpu is not installed"
-)
 def test_the_cache_is_neither_padded_nor_laid_out_anew(monkeypatch):
   # Dies if: a TPU gets a CPU's layout of the cache: the loop then holds it
   # beside the one it came in, each head's 64 numbers filled up to 128.
