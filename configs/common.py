@@ -154,7 +154,8 @@ def _generator() -> config_dict.ConfigDict:
   # [tokens] Longer training texts are cut here. Change with data.max_tokens.
   c.max_tokens = 64
   # [name] "prefix": it is told each text's class, and draws for each class in
-  # turn; None: it is not. Change where rare classes come up too seldom.
+  # turn; "per_class": each class has a generator of its own; None: it is told
+  # nothing. Change where rare classes come up too seldom.
   c.condition = config_dict.placeholder(str)
   # [files] Of general text, plain or .xz, one text a line, read before the
   # task's; () for none. Change where the generator knows too little.

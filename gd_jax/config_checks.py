@@ -83,7 +83,10 @@ _RULES: dict[str, dict[str, Rule]] = {
   "generator": _TRAINING
   | {
     "kind": _one_of(generator.KINDS),
-    "condition": (lambda x: x in (None, "prefix"), "'prefix' or None"),
+    "condition": (
+      lambda x: x in generator.CONDITIONS,
+      generator.CONDITION_WORDS,
+    ),
     "pretrain_on": (
       lambda x: (
         not isinstance(x, str) and all(isinstance(name, str) for name in x)

@@ -23,5 +23,5 @@ def get_config(task: str = "") -> config_dict.ConfigDict:
 def sweep(add) -> None:
   """Points and draws."""
   for draw in base.draws(2):
-    for condition in (None, "prefix"):
+    for condition in (None, "prefix", "per_class"):
       add(**{"generator.condition": condition}, **draw)

@@ -15,6 +15,10 @@ from tokenizers import Tokenizer
 from gd_jax import artefacts
 from gd_jax.errors import UserError
 
+# The condition where each class has a generator of its own.
+PER_CLASS = "per_class"
+_CLASS_FOLDER = "class-"
+
 
 @dataclasses.dataclass(frozen=True)
 class Format:
@@ -69,6 +73,17 @@ def make_prefixes(
 def prompted_label(row_id: int, fmt: Format) -> int | None:
   """The class whose prefix row `row_id` of a corpus is drawn after."""
   return row_id % len(fmt.prefixes) if fmt.prefixes else None
+
+
+def class_folder(folder: epath.Path, label: int) -> epath.Path:
+  """Where the generator of one class is kept, under the phase's `folder`."""
+  return folder / f"{_CLASS_FOLDER}{label:03d}"
+
+
+def folders(folder: epath.Path) -> list[epath.Path]:
+  """The folders of the phase's generators: itself, or one of each class."""
+  by_class = sorted(folder.glob(f"{_CLASS_FOLDER}*"))
+  return by_class or [folder]
 
 
 def frame(

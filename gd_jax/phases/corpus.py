@@ -6,7 +6,7 @@ Whole shards of a run that was stopped are kept; so are those of a smaller
 corpus, for text i does not depend on how many texts are drawn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from etils import epath
 from ml_collections import config_dict
 
 from gd_jax import artefacts, checkpoints, devices, rngs, signals
-from gd_jax.data import corpus_filter, formats, texts, tokenizers
+from gd_jax.data import corpus_filter, formats, shards, texts, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.models import attention, decoding, families
 from gd_jax.progress import Progress
@@ -48,6 +48,7 @@ def run(
   devices.barrier("the corpus is drawn")
   if not devices.is_first():
     return {}
+  shards.clear_aside(folder)
   health = corpus_filter.write(
     folder,
     labelled=artefacts.read_jsonl(workdir / "data/labelled.jsonl"),
@@ -101,64 +102,82 @@ def _draw(
   missing: Mapping[int, range],
   progress: Progress,
 ) -> None:
-  """Draws the missing shards and writes each as soon as it is whole."""
-  c, folder, source = config.corpus, workdir / NAME, workdir / "generator"
-  fmt = formats.load(source)
-  tokenizer = tokenizers.load(source)
-  drawer, vocab_size = _sampler(c, source, fmt, progress)
-  request = make_request(config, fmt, vocab_size)
-  row_ids = [row_id for rows in missing.values() for row_id in rows]
-  unwritten: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in missing}
-  # With several hosts both are about the first one's part.
+  """Draws the missing shards and writes each as soon as it is whole.
+
+  Where each class has a generator of its own, row i is drawn by that of class
+  i modulo their number, one generator after the other.
+  """
+  c, folder, generator = config.corpus, workdir / NAME, workdir / "generator"
+  sources = formats.folders(generator)
+  waiting = shards.Shards(folder, missing)
+  # With several hosts all three are about the first one's part.
   tally = Tally(folder / _TIMING, silent=not devices.is_first())
   writer = metrics.MetricsWriter(
     folder, start_step=tally.rows, silent=not devices.is_first()
   )
   total = sum(map(len, _own_shards(c).values()))
-  with progress.bar(
-    NAME, total, unit="texts", done=total - len(row_ids)
-  ) as bar:
-    for block in drawer.draw(row_ids, request):
-      tally.add(block)
-      for row in block.rows:
-        text_ids, ended = formats.unframe([fmt.bos_id, *row.tokens], fmt)
-        label = formats.prompted_label(row.row_id, fmt)
-        unwritten[row.row_id // c.shard_rows][row.row_id] = {
-          "row_id": row.row_id,
-          **({} if label is None else {"prompted_label": label}),
-          "text": formats.decode(tokenizer, text_ids),
-          "num_tokens": len(text_ids),
-          "finished": ended,
-          "log_prob": round(row.log_prob, 4),
-        }
-      for index in list(unwritten):
-        rows = unwritten[index]
-        if len(rows) == len(missing[index]):
-          texts.write_shard(folder, index, [rows[i] for i in missing[index]])
+  left = waiting.missing()
+  _say(c, generator, formats.load(sources[0]), progress)
+  with progress.bar(NAME, total, unit="texts", done=total - len(left)) as bar:
+    for place, source in enumerate(sources):
+      row_ids = [i for i in left if i % len(sources) == place]
+      if not row_ids:
+        continue
+      label = place if len(sources) > 1 else None
+      for block, rows in _blocks(config, generator, source, row_ids, label):
+        tally.add(block)
+        if waiting.add(rows):
           tally.write()
-          del unwritten[index]
-      bar.advance(len(block.rows), **tally.live())
-      if block.rows:
-        writer.write(tally.rows, tally.rates())
-      signals.check()
+        bar.advance(len(rows), **tally.live())
+        if rows:
+          writer.write(tally.rows, tally.rates())
+        signals.check()
+      if source != sources[-1]:
+        waiting.put_aside()
+        tally.write()
   writer.close()
 
 
-def _sampler(
-  c: config_dict.ConfigDict,
+def _blocks(
+  config: config_dict.ConfigDict,
+  generator: epath.Path,
   source: epath.Path,
-  fmt: formats.Format,
-  progress: Progress,
-) -> tuple[sampler.Sampler, int]:
-  """The generator on this host's devices, and how many tokens it knows."""
-  model = families.build(artefacts.read_json(source / "model.json"))
+  row_ids: Sequence[int],
+  label: int | None,
+) -> Iterator[tuple[sampler.Block, list[dict[str, Any]]]]:
+  """What each call draws, and its rows as a shard holds them.
+
+  Args:
+    config: the whole config.
+    generator: the phase's folder.
+    source: of it, the one generator's.
+    row_ids: the rows to be drawn.
+    label: the class that the generator is of, or None: of all.
+  """
+  fmt = formats.load(source)
+  tokenizer = tokenizers.load(generator)
+  model = families.build(artefacts.read_json(generator / "model.json"))
   model = drawing(model, devices.platform())
-  params = checkpoints.load_params(source)
-  _say(c, families.count_params(params), fmt, progress)
-  drawer = sampler.Sampler(
-    model, decoding.prepare(params, model.dtype), shape=make_shape(c, fmt)
-  )
-  return drawer, model.config.vocab_size
+  params = decoding.prepare(checkpoints.load_params(source), model.dtype)
+  drawer = sampler.Sampler(model, params, shape=make_shape(config.corpus, fmt))
+  request = make_request(config, fmt, model.config.vocab_size)
+
+  def as_kept(row: sampler.Row) -> dict[str, Any]:
+    text_ids, ended = formats.unframe([fmt.bos_id, *row.tokens], fmt)
+    prompted = label
+    if prompted is None:
+      prompted = formats.prompted_label(row.row_id, fmt)
+    return {
+      "row_id": row.row_id,
+      **({} if prompted is None else {"prompted_label": prompted}),
+      "text": formats.decode(tokenizer, text_ids),
+      "num_tokens": len(text_ids),
+      "finished": ended,
+      "log_prob": round(row.log_prob, 4),
+    }
+
+  for block in drawer.draw(row_ids, request):
+    yield block, [as_kept(row) for row in block.rows]
 
 
 def drawing(model: Any, platform: str) -> Any:
@@ -186,7 +205,7 @@ def make_shape(c: config_dict.ConfigDict, fmt: formats.Format) -> loop.Shape:
 
 def _say(
   c: config_dict.ConfigDict,
-  num_params: int,
+  generator: epath.Path,
   fmt: formats.Format,
   progress: Progress,
 ) -> None:
@@ -197,12 +216,15 @@ def _say(
       f" learned from texts of at most {fmt.max_tokens} tokens: texts are cut"
       " there"
     )
+  summary = artefacts.read_json(generator / "summary.json")
+  sources = summary.get("classes", [summary])
   num_devices = len(devices.local_devices())
   tokens = c.num_texts * min(c.max_tokens, fmt.max_tokens) / 3
+  of_classes = f" from {len(sources)} generators" if len(sources) > 1 else ""
   progress.say(
-    f"corpus: draw {c.num_texts:,} texts by {c.sampler}, {c.slots} at a time"
-    f" on {num_devices} {devices.platform()} device(s);"
-    f" {devices.about(2 * tokens * num_params)}"
+    f"corpus: draw {c.num_texts:,} texts{of_classes} by {c.sampler}, {c.slots}"
+    f" at a time on {num_devices} {devices.platform()} device(s);"
+    f" {devices.about(2 * tokens * sources[0]['params_total'])}"
   )
 
 

@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """data/ -> generator/: a language model, finetuned on the labelled texts.
 
-Labels are read only where `condition` is "prefix": otherwise the teacher alone
+Labels are read only where `condition` asks for it: otherwise the teacher alone
 says later what a generated text is.
 """
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from etils import epath
+from jax.sharding import Mesh
 from ml_collections import config_dict
 
-from gd_jax import artefacts, checkpoints, devices, hub, rngs
+from gd_jax import artefacts, checkpoints, devices, hosts, hub, rngs
 from gd_jax.data import batches, formats, general_text, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.models import bert, families, gpt2, pretrained
@@ -22,6 +24,31 @@ from gd_jax.progress import Progress
 from gd_jax.training import lm, memory, pretraining
 
 NAME = "generator"
+_SUMMARY = "summary.json"
+# What config.generator.condition can be.
+CONDITIONS = (None, "prefix", formats.PER_CLASS)
+CONDITION_WORDS = "'prefix', 'per_class' or None"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+  """The texts that one language model learns: of all classes, or of one.
+
+  Attributes:
+    folder: Where the model is kept.
+    train: Rows to learn from.
+    heldout: Rows to stop it by.
+    prefixed: The classes that it is told of by name, or ().
+    streams: What its randomness depends on beside the seed.
+    name: What it is called on the terminal.
+  """
+
+  folder: epath.Path
+  train: list[dict[str, Any]]
+  heldout: list[dict[str, Any]]
+  prefixed: tuple[str, ...] = ()
+  streams: tuple[str, ...] = ()
+  name: str = NAME
 
 
 def run(
@@ -29,34 +56,27 @@ def run(
 ) -> dict[str, Any]:
   """Trains the generator; keeps the parameters of least held-out perplexity.
 
+  Where `condition` is "per_class", each class has a generator of its own: a
+  class that is done is not trained anew after a stop.
+
   Returns:
-    Counts and the held-out perplexity.
+    Counts and the held-out perplexity, over all classes' texts.
 
   Raises:
-    UserError: A file is missing or damaged, the kind is unknown, or the
-      training diverged.
+    UserError: A file is missing or damaged, the kind is unknown, a class has
+      no text, or the training diverged.
     signals.Stopped: A signal came; the next call goes on from there.
   """
-  c = config.generator
-  folder = workdir / NAME
-  rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
-  split_rows = {
-    split: [row for row in rows if row["split"] == split]
-    for split in ("train", "heldout")
-  }
-  if not split_rows["heldout"]:
-    progress.warn(
-      "generator: no row is held out, so nothing stops it from learning the"
-      " texts by heart; raise data.heldout_fraction"
-    )
-    split_rows["heldout"] = split_rows["train"]
-  labels = _labels(c, workdir)
-  texts = [row["text"] for row in split_rows["train"]]
+  c, folder = config.generator, workdir / NAME
+  _check_condition(c)
+  parts = _parts(c, workdir, progress)
   mesh = devices.mesh(config.mesh)
   memory.check_batch(c, NAME, mesh)
   if c.pretrain_on:
     memory.check_batch(pretraining.batch_fields(c), pretraining.NAME, mesh)
   general = _read_general(c, workdir, progress)
+  texts = [row["text"] for part in parts for row in part.train]
+  labels = parts[0].prefixed
   module, params, tokenizer = _start(c, config.seed, texts, labels, general)
   first = None
   if general:
@@ -70,26 +90,65 @@ def run(
       progress=progress,
     )
     params = first.params
-  ids = {
-    split: [formats.encode(tokenizer, row["text"]) for row in rows]
-    for split, rows in split_rows.items()
+  for part in parts:
+    # A shared disk may show it to one host sooner than to another.
+    if hosts.agree(NAME, str(_is_done(part))) != "True":
+      _finetune(config, part, module, params, tokenizer, mesh, progress)
+  if not devices.is_first():
+    return {}
+  tokenizers.save(folder, tokenizer)
+  artefacts.write_json(folder / "model.json", families.spec_of(module))
+  summary = _summary(
+    [artefacts.read_json(part.folder / _SUMMARY) for part in parts]
+  )
+  summary["pretraining"] = first.summary if first else None
+  artefacts.write_json(folder / _SUMMARY, summary)
+  return {
+    "train_rows": summary["train_rows"],
+    "heldout_rows": summary["heldout_rows"],
+    "heldout_perplexity": summary["heldout"]["perplexity"],
+    **(
+      {"classes": len(parts)}
+      if len(parts) > 1
+      else {"chosen_step": summary["chosen"]["step"]}
+    ),
   }
-  fmt = _format(tokenizer, ids["train"], max_tokens=c.max_tokens, labels=labels)
+
+
+def _finetune(
+  config: config_dict.ConfigDict,
+  part: _Part,
+  module: Any,
+  params: Any,
+  tokenizer: Any,
+  mesh: Mesh,
+  progress: Progress,
+) -> None:
+  """Trains one language model and writes it with its format and summary."""
+  c, seed = config.generator, config.seed
+  rows = {"train": part.train, "heldout": part.heldout}
+  ids = {
+    split: [formats.encode(tokenizer, row["text"]) for row in rows[split]]
+    for split in rows
+  }
+  fmt = _format(
+    tokenizer, ids["train"], max_tokens=c.max_tokens, labels=part.prefixed
+  )
   train, heldout = (
     batches.from_rows(
       [
         formats.frame(text_ids, fmt, row.get("label"))
-        for text_ids, row in zip(ids[split], split_rows[split], strict=True)
+        for text_ids, row in zip(ids[split], rows[split], strict=True)
         if text_ids
       ]
     )
-    for split in ("train", "heldout")
+    for split in rows
   )
   # The table of words works, too: as the head.
   tokens = c.max_steps * c.batch_size * train["mask"].sum(axis=1).mean()
   operations = 6 * tokens * families.count_params(params)
   progress.say(
-    f"generator: finetune a {c.kind} language model on"
+    f"{part.name}: finetune a {c.kind} language model on"
     f" {len(train['tokens']):,} texts, at most {c.max_steps} steps of"
     f" {c.batch_size}; stopped by {len(heldout['tokens']):,} held-out texts;"
     f" {devices.about(operations)} at most"
@@ -101,20 +160,17 @@ def run(
     name=NAME,
     train_rows=train,
     heldout={"": heldout},
-    order_seed=rngs.derived_seed(config.seed, NAME, "order"),
-    dropout_rng=rngs.stream(config.seed, NAME, "dropout"),
+    order_seed=rngs.derived_seed(seed, NAME, "order", *part.streams),
+    dropout_rng=rngs.stream(seed, NAME, "dropout", *part.streams),
     mesh=mesh,
     accumulate_steps=c.accumulate_steps,
-    folder=folder,
+    folder=part.folder,
     progress=progress,
   )
-
-  checkpoints.save_params(folder, best.best_params)
+  checkpoints.save_params(part.folder, best.best_params)
   if not devices.is_first():
-    return {}
-  tokenizers.save(folder, tokenizer)
-  formats.save(folder, fmt)
-  artefacts.write_json(folder / "model.json", families.spec_of(module))
+    return
+  formats.save(part.folder, fmt)
   chosen = best.record["best"]
   summary = {
     "chosen": {"step": chosen["step"]},
@@ -122,34 +178,97 @@ def run(
     "steps": int(best.state.step),
     "train_rows": len(train["tokens"]),
     "heldout_rows": len(heldout["tokens"]),
+    # Each but BOS is foretold.
+    "heldout_tokens": int((heldout["mask"].sum(axis=1) - 1).sum()),
     "params_total": families.count_params(best.best_params),
-    "pretraining": first.summary if first else None,
   }
-  artefacts.write_json(folder / "summary.json", summary)
+  artefacts.write_json(part.folder / _SUMMARY, summary)
+  checkpoints.Resume(part.folder).clear()
   perplexity = chosen["scores"]["perplexity"]
   progress.say(
-    f"generator: held-out perplexity {perplexity:.1f} a token"
+    f"{part.name}: held-out perplexity {perplexity:.1f} a token"
     f" after {chosen['step']} steps"
   )
-  checkpoints.Resume(folder).clear()
+
+
+def _summary(parts: list[dict[str, Any]]) -> dict[str, Any]:
+  """What stands in the phase's summary, of the parts' own."""
+  if len(parts) == 1:
+    return dict(parts[0])
+  tokens = [part["heldout_tokens"] for part in parts]
+  xent = float(
+    np.average([part["heldout"]["xent"] for part in parts], weights=tokens)
+  )
+  scores = {"xent": xent, "perplexity": lm.perplexity(xent)}
+  names = ("steps", "train_rows", "heldout_rows", "heldout_tokens")
   return {
-    "train_rows": summary["train_rows"],
-    "heldout_rows": summary["heldout_rows"],
-    "heldout_perplexity": perplexity,
-    "chosen_step": chosen["step"],
+    "heldout": scores,
+    **{name: sum(part[name] for part in parts) for name in names},
+    "params_total": sum(part["params_total"] for part in parts),
+    "classes": parts,
   }
 
 
-def _labels(c, workdir: epath.Path) -> list[str]:
-  """The classes that the generator is told of: all, or none."""
-  if c.condition not in (None, "prefix"):
+def _is_done(part: _Part) -> bool:
+  """Whether an earlier run came to the end of this part."""
+  names = (_SUMMARY, "format.json", "params.json")
+  return all((part.folder / name).exists() for name in names) and not any(
+    checkpoints.params_problems(part.folder)
+  )
+
+
+def _check_condition(c) -> None:
+  if c.condition not in CONDITIONS:
     raise UserError(
-      f"config.generator.condition is {c.condition!r}; it can be 'prefix' or"
-      " None"
+      f"config.generator.condition is {c.condition!r}; it can be"
+      f" {CONDITION_WORDS}"
     )
-  if c.condition is None:
-    return []
-  return artefacts.read_json(workdir / "data/task.json")["labels"]
+
+
+def _parts(c, workdir: epath.Path, progress: Progress) -> list[_Part]:
+  """One part, or one of each class."""
+  rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
+  labels = artefacts.read_json(workdir / "data/task.json")["labels"]
+  folder = workdir / NAME
+  if c.condition != formats.PER_CLASS:
+    train, heldout = _split(rows, "no row is", progress)
+    prefixed = tuple(labels) if c.condition == "prefix" else ()
+    return [_Part(folder, train, heldout, prefixed)]
+  parts = []
+  for label, name in enumerate(labels):
+    own = [row for row in rows if row["label"] == label]
+    train, heldout = _split(own, f"no row of {name!r} is", progress)
+    if not any(row["text"].strip() for row in train):
+      raise UserError(
+        f"generator.condition='per_class': no training row is of {name!r};"
+        " give it rows, or leave the condition away"
+      )
+    class_folder = formats.class_folder(folder, label)
+    class_folder.mkdir(exist_ok=True)
+    parts.append(
+      _Part(
+        class_folder,
+        train,
+        heldout,
+        streams=(class_folder.name,),
+        name=f"generator of {name!r}",
+      )
+    )
+  return parts
+
+
+def _split(rows, no_row_is: str, progress: Progress):
+  """(rows to learn from, rows to stop by)."""
+  train, heldout = (
+    [row for row in rows if row["split"] == split]
+    for split in ("train", "heldout")
+  )
+  if not heldout:
+    progress.warn(
+      f"generator: {no_row_is} held out, so nothing stops it from learning the"
+      " texts by heart; raise data.heldout_fraction"
+    )
+  return train, heldout or train
 
 
 def _read_general(
@@ -175,7 +294,7 @@ def _start(
   c,
   seed: int,
   texts: list[str],
-  labels: list[str],
+  labels: Sequence[str],
   general: list[general_text.Domain],
 ):
   """(module, params, tokenizer) of `c.kind` before any training.
@@ -193,7 +312,7 @@ def _start(
   return KINDS[c.kind](c, seed, texts, labels)
 
 
-def _warm_start(c, seed: int, texts: list[str], labels: list[str]):
+def _warm_start(c, seed: int, texts: list[str], labels: Sequence[str]):
   """An encoder turned decoder."""
   del seed, texts
   init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
@@ -206,7 +325,7 @@ def _warm_start(c, seed: int, texts: list[str], labels: list[str]):
   return module, pretrained.warm_start(params), tokenizer
 
 
-def _pretrained(c, seed: int, texts: list[str], labels: list[str]):
+def _pretrained(c, seed: int, texts: list[str], labels: Sequence[str]):
   """A GPT-2 as it was published."""
   del seed, texts
   init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
@@ -218,7 +337,7 @@ def _pretrained(c, seed: int, texts: list[str], labels: list[str]):
   return module, params, tokenizer
 
 
-def _scratch(c, seed: int, texts: list[str], labels: list[str]):
+def _scratch(c, seed: int, texts: list[str], labels: Sequence[str]):
   """A small GPT-2 that knows nothing but the texts."""
   tokenizer = tokenizers.train_byte_bpe(texts, vocab_size=c.scratch.vocab_size)
   module = gpt2.Gpt2(
@@ -246,7 +365,7 @@ KINDS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _fitted(c, model_config: Any, tokenizer, labels: list[str]) -> Any:
+def _fitted(c, model_config: Any, tokenizer, labels: Sequence[str]) -> Any:
   """The model's config with our dropout, if our texts fit its positions."""
   if positions(c, tokenizer, labels) > model_config.max_length:
     raise UserError(
@@ -257,12 +376,12 @@ def _fitted(c, model_config: Any, tokenizer, labels: list[str]) -> Any:
   return dataclasses.replace(model_config, dropout=c.dropout)
 
 
-def _prefixes(tokenizer, labels: list[str]) -> tuple[tuple[int, ...], ...]:
+def _prefixes(tokenizer, labels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
   bos_id = tokenizers.require_id(tokenizer, "[CLS]", tokenizers.END_OF_TEXT)
   return formats.make_prefixes(tokenizer, labels, bos_id) if labels else ()
 
 
-def positions(c, tokenizer, labels: list[str]) -> int:
+def positions(c, tokenizer, labels: Sequence[str]) -> int:
   """Of the longest row: BOS, prefix, text and EOS; or one of general text."""
   prefix = max(map(len, _prefixes(tokenizer, labels)), default=0)
   packed = c.pretrain.row_tokens if c.pretrain_on else 0
@@ -270,7 +389,7 @@ def positions(c, tokenizer, labels: list[str]) -> int:
 
 
 def _format(
-  tokenizer, ids, *, max_tokens: int, labels: list[str]
+  tokenizer, ids, *, max_tokens: int, labels: Sequence[str]
 ) -> formats.Format:
   eos_id = tokenizers.require_id(tokenizer, "[SEP]", tokenizers.END_OF_TEXT)
   banned = set(tokenizers.unwritable_ids(tokenizer)) - {eos_id}

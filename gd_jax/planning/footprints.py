@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import config_dict
 
+from gd_jax.data import formats
 from gd_jax.models import families
 from gd_jax.phases import corpus as corpus_phase
 from gd_jax.phases import teacher as teacher_phase
@@ -126,6 +127,13 @@ def generator(
     tokens=_tokens(texts, c.max_tokens),
     rows=round(texts.num_labelled * (1 - config.data.heldout_fraction)),
   )
+  if c.condition == formats.PER_CLASS:
+    own = dataclasses.replace(
+      own,
+      flops=own.flops * texts.num_classes,
+      traffic=own.traffic * texts.num_classes,
+      what=f"for each of {texts.num_classes} classes {own.what}",
+    )
   if not c.pretrain_on:
     return own
   recipe = c.pretrain.copy_and_resolve_references()

@@ -13,6 +13,7 @@ from typing import Any
 
 from etils import epath
 
+from gd_jax.data import formats
 from gd_jax.reporting import arms, charts, view, words
 
 Keyed = tuple[str, charts.Line]  # a line and the key of its metric
@@ -44,9 +45,14 @@ def groups(
     for folder in of_arm
     if name != "teacher" and (folder / "metrics.jsonl").exists()
   ]
+  generators = [
+    line
+    for folder in formats.folders(workdir / "generator")
+    for line in _lines(folder, "teacher")
+  ]
   alone = [
     _group("Teacher", _KEYS, _lines(workdir / "teacher", "teacher")),
-    _group("Generator", _KEYS, _lines(workdir / "generator", "teacher")),
+    _group("Generator", _KEYS, generators),
   ]
   seeds: dict[str, list] = {}
   for name, folder in folders:

@@ -31,8 +31,9 @@ from gd_jax.sampling import choose
 _IDLE = -1
 # Finite, so that a sum with a logit stays finite.
 _BANNED = 0.5 * jnp.finfo(jnp.float32).min
-# So many bans compile to one program.
+# So many bans, and so many first tokens, compile to one program.
 _BANS = 64
+_FIRST_TOKENS = 256
 
 Decode = Callable[
   [Int[Array, "B"], Int[Array, "B"], Any], tuple[Float[Array, "B V"], Any]
@@ -147,9 +148,13 @@ def first_token_table(counts: Mapping[int, int]) -> dict[str, Array]:
   """
   table = sorted((token, n) for token, n in counts.items() if n > 0)
   tokens, frequencies = zip(*table, strict=True)
+  # Entries that add nothing to the sum are never drawn.
+  padding = (0, -len(table) % _FIRST_TOKENS)
   return {
-    "first_tokens": jnp.array(tokens, jnp.int32),
-    "first_cumulated": jnp.array(np.cumsum(frequencies), jnp.float32),
+    "first_tokens": jnp.array(np.pad(tokens, padding), jnp.int32),
+    "first_cumulated": jnp.array(
+      np.cumsum(np.pad(frequencies, padding)), jnp.float32
+    ),
   }
 
 

@@ -74,9 +74,9 @@ def train(
       )
       totals.merge(found)
       if len(heldout) > 1:
-        scores[f"perplexity_{domain}"] = _perplexity(found.means()["xent"])
+        scores[f"perplexity_{domain}"] = perplexity(found.means()["xent"])
     xent = totals.means()["xent"]
-    return {"xent": xent, "perplexity": _perplexity(xent), **scores}
+    return {"xent": xent, "perplexity": perplexity(xent), **scores}
 
   resume = checkpoints.Resume(folder)
   run = fit.load_run(
@@ -111,5 +111,6 @@ def train(
   return run
 
 
-def _perplexity(xent: float) -> float:
+def perplexity(xent: float) -> float:
+  """Of a cross-entropy in nats a token; finite for any."""
   return float(np.exp(min(xent, 80.0)))

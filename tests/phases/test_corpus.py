@@ -56,6 +56,8 @@ def upstream(tmp_path_factory):
   params = jax.tree.map(lambda x: x * 8 if x.ndim > 1 else x, params)
   checkpoints.save_params(source, params)
   artefacts.write_json(source / "model.json", families.spec_of(model))
+  summary = {"params_total": families.count_params(params)}
+  artefacts.write_json(source / "summary.json", summary)
   tokenizers.save(source, tokenizer)
   ids = [formats.encode(tokenizer, text) for text in _TEXTS]
   fmt = formats.Format(
@@ -302,3 +304,77 @@ def test_it_says_what_it_does(config, workdir, capsys):
   said = capsys.readouterr().err
   assert "draw 50 texts by pure, 4 at a time on 1 cpu device" in said
   assert "; about " in said and " min" in said
+
+
+@pytest.fixture
+def by_class(workdir, upstream, tmp_path):
+  """The workdir with two generators, of which the second has other weights."""
+  source = epath.Path(tmp_path) / "by_class"
+  shutil.copytree(upstream / "generator", source)
+  summary = artefacts.read_json(source / "summary.json")
+  artefacts.write_json(source / "summary.json", {"classes": [summary, summary]})
+  params = checkpoints.load_params(source)
+  for label, sign in enumerate((1, -1)):
+    folder = formats.class_folder(source, label)
+    folder.mkdir()
+    changed = jax.tree.map(lambda x, sign=sign: sign * x, params)
+    checkpoints.save_params(folder, changed)
+    shutil.copy(source / "format.json", folder / "format.json")
+  (workdir / "generator").unlink()
+  os.symlink(source, workdir / "generator")
+  return workdir
+
+
+# Dies if: a row is drawn by another class's generator, or depends on how many
+# there are; if a generator's last rows are lost.
+def test_each_class_draws_its_rows(config, by_class, upstream, progress):
+  config.corpus.near_duplicate = 1.0
+  corpus.run(config, by_class, progress)
+  drawn = texts.read_drawn(by_class / "corpus")
+  assert [row["prompted_label"] for row in drawn] == [0, 1] * 25
+  assert not list((by_class / "corpus").glob("waiting-*"))
+  for label in (0, 1):
+    source = formats.class_folder(by_class / "generator", label)
+    for name in ("model.json", "tokenizer.json"):
+      shutil.copy(upstream / "generator" / name, source / name)
+    artefacts.write_json(source / "summary.json", {"params_total": 1})
+    alone = by_class.parent / f"alone-{label}"
+    (alone / "corpus").mkdir(parents=True)
+    os.symlink(upstream / "data", alone / "data")
+    os.symlink(source, alone / "generator")
+    corpus.run(config, alone, progress)
+    found = texts.read_drawn(alone / "corpus")[label::2]
+    expected = [
+      {name: value for name, value in row.items() if name != "prompted_label"}
+      for row in drawn[label::2]
+    ]
+    assert found == expected
+
+
+# Dies if: a stop in the second class loses what the first one drew, or rows
+# are drawn twice.
+@pytest.mark.parametrize("grown", [50, 60])
+def test_goes_on_after_the_class_that_is_drawn(
+  config, by_class, progress, monkeypatch, grown
+):
+  config.corpus.num_texts = grown
+  corpus.run(config, by_class, progress)
+  once = content(by_class)
+  clear(by_class)
+  config.corpus.num_texts = 50
+  aside = by_class / "corpus" / "waiting-00000.jsonl"
+  monkeypatch.setattr(signals, "requested", aside.exists)
+  with pytest.raises(signals.Stopped):
+    corpus.run(config, by_class, progress)
+  monkeypatch.undo()
+  waiting = artefacts.read_jsonl(aside)
+  assert [row["row_id"] for row in waiting] == list(range(0, 50, 2))
+  folder = by_class / "corpus"
+  known = {row["row_id"] for row in [*waiting, *texts.read_drawn(folder)]}
+  before = artefacts.read_json(folder / "timing.json")["rows"]
+  config.corpus.num_texts = grown
+  counts = corpus.run(config, by_class, progress)
+  # A last shard that grows is drawn anew.
+  known = {i for i in known if i < 48 or i in range(0, 50, 2)}
+  assert counts["rows"] == before + grown - len(known)
+  assert content(by_class) == once

@@ -186,3 +186,111 @@ def test_an_unknown_condition_is_refused(drawn, config, progress):
     config.generator.condition = "labels"
   with pytest.raises(UserError, match="condition is 'labels'; it can be"):
     generator.run(config, drawn, progress)
+
+
+@pytest.fixture
+def by_class(config):
+  """A generator for each of the two classes, who ask alike by one word."""
+  with config.unlocked():
+    config.generator.update(condition="per_class", kind="scratch")
+  return config
+
+
+def _heldout_xent(folder, generator_folder, label, rows):
+  """(sum, tokens) of the held-out texts of `label` under one generator."""
+  module = families.build(artefacts.read_json(generator_folder / "model.json"))
+  tokenizer, fmt = tokenizers.load(generator_folder), formats.load(folder)
+  params = checkpoints.load_params(folder)
+  total = count = 0.0
+  for row in rows:
+    if (row["split"], row["label"]) == ("heldout", label):
+      ids = formats.frame(formats.encode(tokenizer, row["text"]), fmt)
+      tokens = np.array([ids], np.int32)
+      mask = np.ones_like(tokens)
+      logits = module.apply({"params": params}, tokens, mask)
+      loss, weight = losses.lm_xent(logits, tokens, mask)
+      total, count = total + float(loss.sum()), count + float(weight.sum())
+  return total, count
+
+
+def test_each_class_can_have_a_generator(drawn, by_class, progress):
+  # Dies if: a generator reads the other class's texts, all get the same
+  # parameters, or the mean over classes is not weighted by tokens.
+  counts = generator.run(by_class, drawn, progress)
+  folder = drawn / "generator"
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  folders = formats.folders(folder)
+  assert [path.name for path in folders] == ["class-000", "class-001"]
+  found = [
+    [_heldout_xent(path, folder, label, rows) for path in folders]
+    for label in (0, 1)
+  ]
+  for label, of_generators in enumerate(found):
+    means = [total / tokens for total, tokens in of_generators]
+    assert np.argmin(means) == label
+    fmt = formats.load(folders[label])
+    train = [r for r in rows if (r["split"], r["label"]) == ("train", label)]
+    assert sum(fmt.first_tokens.values()) == len(train) == 15
+    assert not fmt.prefixes
+  own = [found[label][label] for label in (0, 1)]
+  total, tokens = np.sum(own, axis=0)
+  assert counts["heldout_perplexity"] == pytest.approx(
+    np.exp(total / tokens), rel=1e-3
+  )
+  assert counts["train_rows"] == 30 and counts["classes"] == 2
+  summary = artefacts.read_json(folder / "summary.json")
+  assert summary["heldout_tokens"] == tokens
+  assert summary["params_total"] == sum(
+    part["params_total"] for part in summary["classes"]
+  )
+
+
+def test_a_class_that_is_done_is_not_trained_anew(
+  drawn, by_class, progress, stop_after
+):
+  # Dies if: a stop in the second class loses the first one's training, or a
+  # damaged checkpoint is taken for one that is done.
+  generator.run(by_class, drawn, progress)
+  folder = drawn / "generator"
+  first, second = (
+    artefacts.read_json(path / "params.json")
+    for path in formats.folders(folder)
+  )
+  expected = _fingerprint_of_classes(folder)
+  folder.rmtree()
+  folder.mkdir()
+  stop_after(12)  # Each has 8 steps.
+  with pytest.raises(signals.Stopped):
+    generator.run(by_class, drawn, progress)
+  kept, begun = formats.folders(folder)
+  assert artefacts.read_json(kept / "params.json") == first
+  assert (begun / "resume").exists() and not (kept / "resume").exists()
+  written = (kept / "params.json").stat().mtime
+  generator.run(by_class, drawn, progress)
+  assert (kept / "params.json").stat().mtime == written
+  assert artefacts.read_json(begun / "params.json") == second
+  assert _fingerprint_of_classes(folder) == expected
+  assert not list(folder.glob("*/resume"))
+  (kept / "params").rmtree()
+  generator.run(by_class, drawn, progress)
+  assert artefacts.read_json(kept / "params.json") == first
+  checkpoints.load_params(kept)
+
+
+def _fingerprint_of_classes(folder):
+  shared = ("model.json", "tokenizer.json", "summary.json")
+  own = ("params.json", "summary.json", "format.json")
+  return [(folder / name).read_text() for name in shared] + [
+    (path / name).read_text()
+    for path in formats.folders(folder)
+    for name in own
+  ]
+
+
+def test_a_class_without_text_has_no_generator(drawn, by_class, progress):
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  artefacts.write_jsonl(
+    drawn / "data/labelled.jsonl", [row for row in rows if not row["label"]]
+  )
+  with pytest.raises(UserError, match="no training row is of 'person'"):
+    generator.run(by_class, drawn, progress)
