@@ -20,6 +20,8 @@ import models
 import sweep
 from absl import app, flags
 
+from gd_jax.models.attention import LAYOUTS
+
 _MODEL = flags.DEFINE_string(
   "model", "tiny", "tiny, gpt2, gpt2-medium (random weights), or a FOLDER"
 )
@@ -43,6 +45,12 @@ _SAMPLER = flags.DEFINE_enum(
   "sampler", "top_k", ["top_k", "pure"], "what all programs draw by"
 )
 _TOP_K = flags.DEFINE_integer("top_k", 40, "how many tokens top_k keeps")
+_CACHE_LAYOUT = flags.DEFINE_enum(
+  "cache_layout",
+  None,
+  LAYOUTS,
+  "of our keys and values; by default as suits the device",
+)
 _FIXED_ONLY = flags.DEFINE_bool(
   "fixed_only", False, "leave out the rows that end by themselves"
 )
@@ -118,6 +126,7 @@ def _compare(folder: pathlib.Path) -> dict[str, Any]:
     max_tokens=_MAX_TOKENS.value,
     kind=_SAMPLER.value,
     top_k=_TOP_K.value,
+    cache_layout=_CACHE_LAYOUT.value,
   )
   compile_seconds = ours.compile()
   if _PROFILE.value:

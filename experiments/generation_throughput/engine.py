@@ -33,19 +33,20 @@ class Engine:
     max_tokens: int,
     kind: str,
     top_k: int,
+    cache_layout: str | None = None,
   ):
     """Loads the model; float32 on a CPU, bfloat16 elsewhere.
 
     Args:
       kind: the sampler's name.
       top_k: how many tokens the sampler "top_k" keeps.
+      cache_layout: of `attention.LAYOUTS`; None: as suits the device.
     """
     config, params = pretrained.load_gpt2(folder)
     platform = jax.default_backend()
     self.dtype = jnp.float32 if platform == "cpu" else jnp.bfloat16
-    self.model = gpt2.Gpt2(
-      config, self.dtype, cache_layout=attention.cache_layout(platform)
-    )
+    layout = cache_layout or attention.cache_layout(platform)
+    self.model = gpt2.Gpt2(config, self.dtype, cache_layout=layout)
     self.params = jax.device_put(decoding.prepare(params, self.dtype))
     self.batch, self.max_tokens, self.top_k = batch, max_tokens, top_k
     self._end_id = models.end_id(folder)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multi-head attention: over whole sequences, or one token with a cache.
 
-Legend: B batch, L length (queries), M memory (keys), T cache length, D model
-width, H heads, K head size.
+Legend: B batch, L length (queries), M memory (keys), T cache length, N blocks
+of S positions, D model width, H heads, K head size.
 """
 
 from typing import Any
@@ -13,14 +13,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from gd_jax.models import live_attention
 from gd_jax.models.dropout import Dropout
 
 # Keys or values of one layer, in one of the layouts of `cache_layout`.
-Kept = Float[Array, "B H T K"] | Float[Array, "B T D"]
+Kept = (
+  Float[Array, "B H T K"] | Float[Array, "B T D"] | Float[Array, "B H N S K"]
+)
 # One layer's (keys, values). Per layer, not stacked: XLA then updates each in
 # place inside a while loop.
 LayerCache = tuple[Kept, Kept]
 Cache = tuple[LayerCache, ...]
+
+LAYOUTS = ("by_head", "merged", "blocked")
 
 normal_init = nn.initializers.normal
 
@@ -57,7 +62,9 @@ def cache_layout(platform: str) -> str:
   Returns:
     "by_head" is [B, H, T, K], the fastest one measured on CPUs. "merged" is
     [B, T, D], the heads side by side: a TPU fills the last axis up to 128
-    numbers, so a head's 64 would take twice their bytes and time.
+    numbers, so a head's 64 would take twice their bytes and time. "blocked" is
+    [B, H, N, S, K], of which a kernel for GPUs reads the live blocks alone; it
+    has not been timed, so that one must ask for it.
   """
   return "merged" if platform == "tpu" else "by_head"
 
@@ -72,10 +79,12 @@ def empty_cache(
     max_length: how many tokens a row can have.
     layout: as `cache_layout` says it.
   """
-  head_size = config.width // config.num_heads
+  heads, head_size = config.num_heads, config.width // config.num_heads
+  block = live_attention.BLOCK
   shape = {
-    "by_head": (batch_size, config.num_heads, max_length, head_size),
+    "by_head": (batch_size, heads, max_length, head_size),
     "merged": (batch_size, max_length, config.width),
+    "blocked": (batch_size, heads, -(-max_length // block), block, head_size),
   }[layout]
   return tuple(
     (jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
@@ -89,7 +98,10 @@ def write_cache(
   """Writes each row's vector at that row's own position."""
   rows = jnp.arange(cache.shape[0])
   place = cache.at[rows, :, position]
-  if _is_merged(cache):
+  if _is_blocked(cache):
+    block, within = jnp.divmod(position, cache.shape[3])
+    place = cache.at[rows, :, block, within]
+  elif _is_merged(cache):
     place, new = cache.at[rows, position], new.reshape(len(new), -1)
   return place.set(
     new.astype(cache.dtype), unique_indices=True, mode="promise_in_bounds"
@@ -103,6 +115,8 @@ def attend_cache(
 ) -> Float[Array, "B H K"]:
   """What each row's query finds in its cache up to `position`, in q's dtype."""
   keys, values = cache
+  if _is_blocked(keys):
+    return live_attention.attend(q, keys, values, position)
   merged = _is_merged(keys)
   own = jnp.eye(q.shape[1], dtype=q.dtype)[None, :, :, None]
   if merged:
@@ -125,6 +139,10 @@ def attend_cache(
   else:
     y = jnp.einsum("BHT,BHTK->BHK", probs, values)
   return y.astype(q.dtype)
+
+
+def _is_blocked(cache: Kept) -> bool:
+  return cache.ndim == 5
 
 
 def _is_merged(cache: Kept) -> bool:

@@ -157,7 +157,7 @@ def _blocks(
   fmt = formats.load(source)
   tokenizer = tokenizers.load(generator)
   model = families.build(artefacts.read_json(generator / "model.json"))
-  model = drawing(model, devices.platform())
+  model = drawing(config.corpus, model, devices.platform())
   params = decoding.prepare(checkpoints.load_params(source), model.dtype)
   drawer = sampler.Sampler(model, params, shape=make_shape(config.corpus, fmt))
   request = make_request(config, fmt, model.config.vocab_size)
@@ -180,13 +180,22 @@ def _blocks(
     yield block, [as_kept(row) for row in block.rows]
 
 
-def drawing(model: Any, platform: str) -> Any:
-  """The model as it draws on "cpu", "gpu" or "tpu", however it was trained."""
+def drawing(c: config_dict.ConfigDict, model: Any, platform: str) -> Any:
+  """The model as it draws on "cpu", "gpu" or "tpu", however it was trained.
+
+  Raises:
+    UserError: the section asks for a cache that the platform can't read.
+  """
+  if c.cache_layout == "blocked" and platform != "gpu":
+    raise UserError(
+      "config.corpus.cache_layout is 'blocked', which only a GPU reads; this is"
+      f" a {platform}: leave it None"
+    )
   # bfloat16 halves the memory to be read; on a CPU it is slower than float32.
   return model.clone(
     dtype=jnp.float32 if platform == "cpu" else jnp.bfloat16,
     remat=False,
-    cache_layout=attention.cache_layout(platform),
+    cache_layout=c.cache_layout or attention.cache_layout(platform),
   )
 
 
@@ -254,6 +263,11 @@ def check(c: config_dict.ConfigDict) -> None:
   at_least_one = ("num_texts", "slots", "steps_per_call", "shard_rows", "top_k")
   allowed = [
     *((name, getattr(c, name) >= 1, "1 or more") for name in at_least_one),
+    (
+      "cache_layout",
+      c.cache_layout in (None, *attention.LAYOUTS),
+      f"None or {' or '.join(attention.LAYOUTS)}",
+    ),
     ("sampler", c.sampler in choose.SAMPLERS, " or ".join(choose.SAMPLERS)),
     ("temperature", 0 <= c.temperature < np.inf, "0 (greedy) or more"),
     ("top_p", 0 <= c.top_p <= 1, "between 0 and 1"),

@@ -159,7 +159,7 @@ def corpus(
 ) -> Footprint:
   """Drawing all texts; the model is whole on each device."""
   c = config.corpus
-  module = corpus_phase.drawing(shapes.generator(config), machine.platform)
+  module = corpus_phase.drawing(c, shapes.generator(config), machine.platform)
   dtype = module.dtype
   length = min(c.max_tokens, config.generator.max_tokens)
   params = shapes.params_of(module)

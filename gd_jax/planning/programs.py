@@ -137,7 +137,7 @@ def _training(
 
 
 def _corpus(config, texts: shapes.Texts, mesh: Mesh) -> dict[str, Program]:
-  module = corpus.drawing(shapes.generator(config), "tpu")
+  module = corpus.drawing(config.corpus, shapes.generator(config), "tpu")
   vocab_size = module.config.vocab_size
   fmt = formats.Format(
     bos_id=0,

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gd_jax.models import bert, decoding, gpt2
+from gd_jax.models import attention, bert, decoding, gpt2
 
 _SHAPE = {
   "vocab_size": 50,
-  "width": 24,
+  "width": 32,
   "num_layers": 2,
   "num_heads": 4,
   "mlp_width": 40,
@@ -62,7 +62,7 @@ def _decode(module, params, token, position, cache):
   )
 
 
-@pytest.mark.parametrize("layout", ["by_head", "merged"])
+@pytest.mark.parametrize("layout", attention.LAYOUTS)
 @pytest.mark.parametrize("prepared", [False, True])
 def test_decoding_equals_the_full_forward(decoder, tokens, prepared, layout):
   # Dies if: the cache is read beyond or short of the position, the scores are
@@ -79,7 +79,7 @@ def test_decoding_equals_the_full_forward(decoder, tokens, prepared, layout):
   assert np.std(expected) > 0.1
 
 
-@pytest.mark.parametrize("layout", ["by_head", "merged"])
+@pytest.mark.parametrize("layout", attention.LAYOUTS)
 def test_rows_decode_at_positions_of_their_own(decoder, tokens, layout):
   # Dies if: rows share a position, or a reused slot sees what stood before.
   module, params = decoder

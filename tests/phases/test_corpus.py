@@ -220,6 +220,21 @@ def test_a_stopped_run_goes_on(config, workdir, progress, monkeypatch):
   assert content(workdir) == once
 
 
+@pytest.mark.parametrize(
+  ("layout", "words"),
+  [
+    ("blocked", "only a GPU reads; this is a cpu"),
+    ("heads", "None or by_head"),
+  ],
+)
+def test_a_cache_that_can_not_be_read_is_refused(
+  config, workdir, progress, layout, words
+):
+  config.corpus.cache_layout = layout
+  with pytest.raises(UserError, match=words):
+    corpus.run(config, workdir, progress)
+
+
 # Dies if: first_token, min_tokens, max_tokens or temperature is not handed on.
 def test_fields_reach_the_sampler(config, workdir, progress):
   config.corpus.update(first_token="bos", min_tokens=5, max_tokens=7)

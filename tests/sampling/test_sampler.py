@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gd_jax.errors import UserError
+from gd_jax.models import attention
 from gd_jax.sampling import choose, sampler
 
 # Draws 150 rows on 1, 2, 4 and 8 of 8 devices, each with 6 slots.
@@ -113,9 +114,9 @@ def test_the_layout_of_the_cache_does_not_matter(
       range(150),
       request_of(vocab_size, temperature=1.1),
     )
-    for layout in ("by_head", "merged")
+    for layout in attention.LAYOUTS
   ]
-  assert found[0] == found[1]
+  assert found[0] == found[1] == found[2]
   assert len(found[0]) == 150
 
 
