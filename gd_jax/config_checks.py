@@ -14,7 +14,7 @@ from ml_collections import config_dict
 
 from gd_jax.errors import UserError
 from gd_jax.phases import corpus, data, export, generator
-from gd_jax.training import arms, student_setting
+from gd_jax.training import arms, generator_parts, student_setting
 
 Test = Callable[[Any], bool]
 # A test, and what it wants in words.
@@ -84,8 +84,8 @@ _RULES: dict[str, dict[str, Rule]] = {
   | {
     "kind": _one_of(generator.KINDS),
     "condition": (
-      lambda x: x in generator.CONDITIONS,
-      generator.CONDITION_WORDS,
+      lambda x: x in generator_parts.CONDITIONS,
+      generator_parts.CONDITION_WORDS,
     ),
     "pretrain_on": (
       lambda x: (

@@ -64,21 +64,25 @@ _OUT = flags.DEFINE_string("out", None, "write the numbers to this file")
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f"what is {argv[1]!r}?")
+  if _CACHE_LAYOUT.value == "blocked" and jax.default_backend() != "gpu":
+    raise app.UsageError("only a GPU reads --cache_layout=blocked")
   measure.one_thread()
   with tempfile.TemporaryDirectory() as temporary:
     folder = _folder(pathlib.Path(temporary))
     if _SWEEP.value:
       found = {
-        "setting": _setting("top_k"),
+        "setting": _setting("top_k", "cache_layout"),
         **sweep.run(
           folder,
           batches=[int(batch) for batch in _BATCHES.value],
           lengths=[int(length) for length in _LENGTHS.value],
           rounds=_rounds(),
+          cache_layout=_CACHE_LAYOUT.value,
         ),
       }
     else:
       names = ("batch", "rows", "max_tokens", "sampler", "top_k")
+      names += ("cache_layout",)
       found = {"setting": _setting(*names), **_compare(folder)}
   found |= {"device": measure.device(), "versions": measure.versions()}
   if _OUT.value:

@@ -18,6 +18,7 @@ def run(
   batches: Sequence[int],
   lengths: Sequence[int],
   rounds: int,
+  cache_layout: str | None = None,
 ) -> dict[str, Any]:
   """Tokens a second of each combination; all rows have all tokens.
 
@@ -26,13 +27,19 @@ def run(
     batches: How many rows are drawn side by side.
     lengths: How many tokens the rows have.
     rounds: How often each combination is timed.
+    cache_layout: As of `engine.Engine`.
   """
   points = []
   for kind in choose.SAMPLERS:
     for max_tokens in lengths:
       made = {
         batch: engine.Engine(
-          folder, batch=batch, max_tokens=max_tokens, kind=kind, top_k=40
+          folder,
+          batch=batch,
+          max_tokens=max_tokens,
+          kind=kind,
+          top_k=40,
+          cache_layout=cache_layout,
         )
         for batch in batches
       }

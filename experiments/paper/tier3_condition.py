@@ -1,6 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-r"""Tier 3: a generator that is told the class, or not.
+r"""Tier 3: a generator that is told the class, or not, or one for each class.
 
 Two draws with three seeds each, at equal optimizer steps.
 

@@ -77,7 +77,7 @@ def prompted_label(row_id: int, fmt: Format) -> int | None:
 
 def class_folder(folder: epath.Path, label: int) -> epath.Path:
   """Where the generator of one class is kept, under the phase's `folder`."""
-  return folder / f"{_CLASS_FOLDER}{label:03d}"
+  return folder / f"{_CLASS_FOLDER}{label:05d}"
 
 
 def folders(folder: epath.Path) -> list[epath.Path]:

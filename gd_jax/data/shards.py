@@ -4,10 +4,10 @@
 
 Rows come in any order, and each shard is written as soon as it is whole. Where
 several generators draw in turn, all shards are whole late: what waits for the
-next generator's rows is then put aside on disk.
+others' rows is then put aside on disk.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -21,23 +21,29 @@ _ASIDE = "waiting-"
 class Shards:
   """The shards that a host has to fill."""
 
-  def __init__(self, folder: epath.Path, wanted: Mapping[int, Sequence[int]]):
-    """Takes up what an earlier run put aside.
+  def __init__(
+    self,
+    folder: epath.Path,
+    wanted: Mapping[int, Sequence[int]],
+    *,
+    aside_every: int | None = None,
+  ):
+    """Takes up what earlier runs put aside, on whatever host.
 
     Args:
       folder: the corpus folder.
       wanted: the row ids of each shard that is missing.
+      aside_every: after so many rows those that wait are put aside; None:
+        when it is asked for.
     """
     self._folder, self._wanted = folder, dict(wanted)
+    self._aside_every, self._not_on_disk = aside_every, 0
     self._shard_of = {i: index for index, ids in wanted.items() for i in ids}
     self._rows: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in wanted}
-    if self._aside.exists():
-      rows = artefacts.read_jsonl(self._aside)
-      self.add(row for row in rows if row["row_id"] in self._shard_of)
-
-  @property
-  def _aside(self) -> epath.Path:
-    return self._folder / f"{_ASIDE}{hosts.index():05d}.jsonl"
+    for path in _put_aside(folder):
+      rows = artefacts.read_jsonl(path)
+      self.add([row for row in rows if row["row_id"] in self._shard_of])
+    self._not_on_disk = 0
 
   def missing(self) -> list[int]:
     """The ids of the rows to be drawn, in order."""
@@ -48,12 +54,13 @@ class Shards:
       if i not in found
     )
 
-  def add(self, rows: Iterable[dict[str, Any]]) -> bool:
-    """Takes drawn rows; returns whether shards became whole and were written.
+  def add(self, rows: Sequence[dict[str, Any]]) -> bool:
+    """Takes drawn rows; returns whether anything was written.
 
     Raises:
       KeyError: a row is of no missing shard.
     """
+    self._not_on_disk += len(rows)
     for row in rows:
       self._rows[self._shard_of[row["row_id"]]][row["row_id"]] = row
     whole = [
@@ -66,12 +73,18 @@ class Shards:
       texts.write_shard(
         self._folder, index, [found[i] for i in self._wanted[index]]
       )
-    return bool(whole)
+    every = self._aside_every
+    is_due = every is not None and self._not_on_disk >= every
+    if is_due:
+      self.put_aside()
+    return is_due or bool(whole)
 
   def put_aside(self) -> None:
     """Writes the rows whose shards are not whole, for a run that goes on."""
     rows = (row for found in self._rows.values() for row in found.values())
-    artefacts.write_jsonl(self._aside, sorted(rows, key=_row_id))
+    path = self._folder / f"{_ASIDE}{hosts.index():05d}.jsonl"
+    artefacts.write_jsonl(path, sorted(rows, key=_row_id))
+    self._not_on_disk = 0
 
 
 def _row_id(row: Mapping[str, Any]) -> int:
@@ -80,5 +93,9 @@ def _row_id(row: Mapping[str, Any]) -> int:
 
 def clear_aside(folder: epath.Path) -> None:
   """Removes what any host of any run put aside: all shards are whole."""
-  for path in folder.glob(f"{_ASIDE}*.jsonl"):
+  for path in _put_aside(folder):
     path.unlink()
+
+
+def _put_aside(folder: epath.Path) -> list[epath.Path]:
+  return sorted(folder.glob(f"{_ASIDE}*.jsonl"))

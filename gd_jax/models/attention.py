@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from gd_jax.models import live_attention
 from gd_jax.models.dropout import Dropout
 
 # Keys or values of one layer, in one of the layouts of `cache_layout`.
@@ -26,6 +25,8 @@ LayerCache = tuple[Kept, Kept]
 Cache = tuple[LayerCache, ...]
 
 LAYOUTS = ("by_head", "merged", "blocked")
+# S: of powers of two, the smallest of which a GPU's load is still wide.
+BLOCK = 16
 
 normal_init = nn.initializers.normal
 
@@ -80,11 +81,10 @@ def empty_cache(
     layout: as `cache_layout` says it.
   """
   heads, head_size = config.num_heads, config.width // config.num_heads
-  block = live_attention.BLOCK
   shape = {
     "by_head": (batch_size, heads, max_length, head_size),
     "merged": (batch_size, max_length, config.width),
-    "blocked": (batch_size, heads, -(-max_length // block), block, head_size),
+    "blocked": (batch_size, heads, -(-max_length // BLOCK), BLOCK, head_size),
   }[layout]
   return tuple(
     (jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
@@ -116,6 +116,9 @@ def attend_cache(
   """What each row's query finds in its cache up to `position`, in q's dtype."""
   keys, values = cache
   if _is_blocked(keys):
+    # Here, for Pallas takes a second to import and few ask for it.
+    from gd_jax.models import live_attention
+
     return live_attention.attend(q, keys, values, position)
   merged = _is_merged(keys)
   own = jnp.eye(q.shape[1], dtype=q.dtype)[None, :, :, None]

@@ -20,10 +20,10 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 from jaxtyping import Array, Float, Int
 
-# S: of powers of two, the smallest for which a load is still wide.
-BLOCK = 16
-# Below any score, and finite: the first block's maximum replaces it.
-_LEAST = -1e30
+from gd_jax.models.attention import BLOCK
+
+# Finite, so that a difference of two is no NaN.
+_LEAST = jnp.finfo(jnp.float32).min
 
 
 def attend(
@@ -34,7 +34,7 @@ def attend(
 ) -> Float[Array, "B H K"]:
   """What each row's query finds in its cache up to `position`, in q's dtype.
 
-  On a CPU the kernel is interpreted, for tests: that is slow.
+  On anything but CUDA the kernel is interpreted, for tests: that is slow.
 
   Raises:
     ValueError: K is no power of two, which Triton can't load.
@@ -44,7 +44,7 @@ def attend(
     raise ValueError(
       f"heads of {head_size} numbers: a blocked cache takes powers of two"
     )
-  call = functools.partial(_call, q.shape, q.dtype, keys.shape)
+  call = functools.partial(_call, q, keys)
   return lax.platform_dependent(
     position,
     q,
@@ -55,14 +55,14 @@ def attend(
   )
 
 
-def _call(q_shape, dtype, cache_shape, *, interpret: bool):
-  row_of_head = pl.BlockSpec((None, None, q_shape[2]), lambda b, h: (b, h, 0))
+def _call(q, keys, *, interpret: bool):
+  row_of_head = pl.BlockSpec((None, None, q.shape[2]), lambda b, h: (b, h, 0))
   cache = pl.BlockSpec(
-    (None, None, *cache_shape[2:]), lambda b, h: (b, h, 0, 0, 0)
+    (None, None, *keys.shape[2:]), lambda b, h: (b, h, 0, 0, 0)
   )
   return pl.pallas_call(
     _kernel,
-    grid=q_shape[:2],
+    grid=q.shape[:2],
     in_specs=[
       pl.BlockSpec((1,), lambda b, h: (b,)),
       row_of_head,
@@ -70,7 +70,7 @@ def _call(q_shape, dtype, cache_shape, *, interpret: bool):
       cache,
     ],
     out_specs=row_of_head,
-    out_shape=jax.ShapeDtypeStruct(q_shape, dtype),
+    out_shape=jax.ShapeDtypeStruct(q.shape, q.dtype),
     interpret=interpret,
     compiler_params=triton.CompilerParams(num_warps=2, num_stages=2),
   )

@@ -105,11 +105,14 @@ def _draw(
   """Draws the missing shards and writes each as soon as it is whole.
 
   Where each class has a generator of its own, row i is drawn by that of class
-  i modulo their number, one generator after the other.
+  i modulo their number, one generator after the other; rows that wait for the
+  other classes' are put aside by and by, and at a stop.
   """
   c, folder, generator = config.corpus, workdir / NAME, workdir / "generator"
   sources = formats.folders(generator)
-  waiting = shards.Shards(folder, missing)
+  waiting = shards.Shards(
+    folder, missing, aside_every=c.shard_rows if len(sources) > 1 else None
+  )
   # With several hosts all three are about the first one's part.
   tally = Tally(folder / _TIMING, silent=not devices.is_first())
   writer = metrics.MetricsWriter(
@@ -121,42 +124,43 @@ def _draw(
   with progress.bar(NAME, total, unit="texts", done=total - len(left)) as bar:
     for place, source in enumerate(sources):
       row_ids = [i for i in left if i % len(sources) == place]
-      if not row_ids:
-        continue
       label = place if len(sources) > 1 else None
-      for block, rows in _blocks(config, generator, source, row_ids, label):
+      for block, rows in _blocks(config, source, row_ids, label=label):
         tally.add(block)
         if waiting.add(rows):
           tally.write()
         bar.advance(len(rows), **tally.live())
         if rows:
           writer.write(tally.rows, tally.rates())
+        if len(sources) > 1 and signals.requested():
+          waiting.put_aside()
+          tally.write()
         signals.check()
-      if source != sources[-1]:
-        waiting.put_aside()
-        tally.write()
   writer.close()
 
 
 def _blocks(
   config: config_dict.ConfigDict,
-  generator: epath.Path,
   source: epath.Path,
   row_ids: Sequence[int],
+  *,
   label: int | None,
 ) -> Iterator[tuple[sampler.Block, list[dict[str, Any]]]]:
   """What each call draws, and its rows as a shard holds them.
 
   Args:
     config: the whole config.
-    generator: the phase's folder.
-    source: of it, the one generator's.
+    source: the generator's folder.
     row_ids: the rows to be drawn.
     label: the class that the generator is of, or None: of all.
   """
+  if not row_ids:
+    return
   fmt = formats.load(source)
-  tokenizer = tokenizers.load(generator)
-  model = families.build(artefacts.read_json(generator / "model.json"))
+  # One for all classes.
+  shared = source if label is None else source.parent
+  tokenizer = tokenizers.load(shared)
+  model = families.build(artefacts.read_json(shared / "model.json"))
   model = drawing(config.corpus, model, devices.platform())
   params = decoding.prepare(checkpoints.load_params(source), model.dtype)
   drawer = sampler.Sampler(model, params, shape=make_shape(config.corpus, fmt))
@@ -184,13 +188,20 @@ def drawing(c: config_dict.ConfigDict, model: Any, platform: str) -> Any:
   """The model as it draws on "cpu", "gpu" or "tpu", however it was trained.
 
   Raises:
-    UserError: the section asks for a cache that the platform can't read.
+    UserError: the section asks for a cache that can't be read there.
   """
-  if c.cache_layout == "blocked" and platform != "gpu":
-    raise UserError(
-      "config.corpus.cache_layout is 'blocked', which only a GPU reads; this is"
-      f" a {platform}: leave it None"
-    )
+  if c.cache_layout == "blocked":
+    head_size = model.config.width // model.config.num_heads
+    if platform != "gpu":
+      raise UserError(
+        "config.corpus.cache_layout is 'blocked', which only a GPU reads; this"
+        f" is a {platform}: leave it None"
+      )
+    if head_size & (head_size - 1):
+      raise UserError(
+        "config.corpus.cache_layout is 'blocked', which takes heads of a power"
+        f" of two; the generator's have {head_size} numbers: leave it None"
+      )
   # bfloat16 halves the memory to be read; on a CPU it is slower than float32.
   return model.clone(
     dtype=jnp.float32 if platform == "cpu" else jnp.bfloat16,

@@ -8,10 +8,10 @@ says later what a generated text is.
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 from ml_collections import config_dict
@@ -21,34 +21,10 @@ from gd_jax.data import batches, formats, general_text, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.models import bert, families, gpt2, pretrained
 from gd_jax.progress import Progress
-from gd_jax.training import lm, memory, pretraining
+from gd_jax.training import generator_parts, lm, memory, pretraining
+from gd_jax.training.generator_parts import SUMMARY
 
 NAME = "generator"
-_SUMMARY = "summary.json"
-# What config.generator.condition can be.
-CONDITIONS = (None, "prefix", formats.PER_CLASS)
-CONDITION_WORDS = "'prefix', 'per_class' or None"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Part:
-  """The texts that one language model learns: of all classes, or of one.
-
-  Attributes:
-    folder: Where the model is kept.
-    train: Rows to learn from.
-    heldout: Rows to stop it by.
-    prefixed: The classes that it is told of by name, or ().
-    streams: What its randomness depends on beside the seed.
-    name: What it is called on the terminal.
-  """
-
-  folder: epath.Path
-  train: list[dict[str, Any]]
-  heldout: list[dict[str, Any]]
-  prefixed: tuple[str, ...] = ()
-  streams: tuple[str, ...] = ()
-  name: str = NAME
 
 
 def run(
@@ -68,18 +44,17 @@ def run(
     signals.Stopped: A signal came; the next call goes on from there.
   """
   c, folder = config.generator, workdir / NAME
-  _check_condition(c)
-  parts = _parts(c, workdir, progress)
+  parts = generator_parts.of(workdir, folder, c.condition)
   mesh = devices.mesh(config.mesh)
   memory.check_batch(c, NAME, mesh)
   if c.pretrain_on:
     memory.check_batch(pretraining.batch_fields(c), pretraining.NAME, mesh)
   general = _read_general(c, workdir, progress)
   texts = [row["text"] for part in parts for row in part.train]
-  labels = parts[0].prefixed
-  module, params, tokenizer = _start(c, config.seed, texts, labels, general)
+  start = _start(c, config.seed, texts, parts[0].prefixed, general)
   first = None
   if general:
+    module, params, tokenizer = start
     first = pretraining.run(
       c,
       module,
@@ -89,20 +64,24 @@ def run(
       mesh=mesh,
       progress=progress,
     )
-    params = first.params
+    start = module, first.params, tokenizer
   for part in parts:
+    done = len(parts) > 1 and devices.is_first() and part.is_done()
     # A shared disk may show it to one host sooner than to another.
-    if hosts.agree(NAME, str(_is_done(part))) != "True":
-      _finetune(config, part, module, params, tokenizer, mesh, progress)
+    if hosts.agree(NAME, str(done)) != "True":
+      _finetune(config, part, start=start, mesh=mesh, progress=progress)
   if not devices.is_first():
     return {}
+  module, _, tokenizer = start
   tokenizers.save(folder, tokenizer)
   artefacts.write_json(folder / "model.json", families.spec_of(module))
-  summary = _summary(
-    [artefacts.read_json(part.folder / _SUMMARY) for part in parts]
+  summary = generator_parts.summary_of(
+    [artefacts.read_json(part.folder / SUMMARY) for part in parts]
   )
   summary["pretraining"] = first.summary if first else None
-  artefacts.write_json(folder / _SUMMARY, summary)
+  artefacts.write_json(folder / SUMMARY, summary)
+  for part in parts:
+    checkpoints.Resume(part.folder).clear()
   return {
     "train_rows": summary["train_rows"],
     "heldout_rows": summary["heldout_rows"],
@@ -117,32 +96,29 @@ def run(
 
 def _finetune(
   config: config_dict.ConfigDict,
-  part: _Part,
-  module: Any,
-  params: Any,
-  tokenizer: Any,
+  part: generator_parts.Part,
+  *,
+  start: tuple[Any, Any, Any],
   mesh: Mesh,
   progress: Progress,
 ) -> None:
   """Trains one language model and writes it with its format and summary."""
   c, seed = config.generator, config.seed
-  rows = {"train": part.train, "heldout": part.heldout}
-  ids = {
-    split: [formats.encode(tokenizer, row["text"]) for row in rows[split]]
-    for split in rows
-  }
+  module, params, tokenizer = start
+  rows = generator_parts.encoded(
+    part, functools.partial(formats.encode, tokenizer), progress
+  )
   fmt = _format(
-    tokenizer, ids["train"], max_tokens=c.max_tokens, labels=part.prefixed
+    tokenizer,
+    [ids for ids, _ in rows["train"]],
+    max_tokens=c.max_tokens,
+    labels=part.prefixed,
   )
   train, heldout = (
     batches.from_rows(
-      [
-        formats.frame(text_ids, fmt, row.get("label"))
-        for text_ids, row in zip(ids[split], rows[split], strict=True)
-        if text_ids
-      ]
+      [formats.frame(ids, fmt, label) for ids, label in rows[split]]
     )
-    for split in rows
+    for split in ("train", "heldout")
   )
   # The table of words works, too: as the head.
   tokens = c.max_steps * c.batch_size * train["mask"].sum(axis=1).mean()
@@ -172,103 +148,28 @@ def _finetune(
     return
   formats.save(part.folder, fmt)
   chosen = best.record["best"]
+  heldout_tokens = 0
+  if rows["heldout"] is not rows["train"]:
+    # Each but BOS is foretold.
+    heldout_tokens = int(heldout["mask"].sum()) - len(heldout["mask"])
   summary = {
     "chosen": {"step": chosen["step"]},
     "heldout": chosen["scores"],
     "steps": int(best.state.step),
     "train_rows": len(train["tokens"]),
     "heldout_rows": len(heldout["tokens"]),
-    # Each but BOS is foretold.
-    "heldout_tokens": int((heldout["mask"].sum(axis=1) - 1).sum()),
+    "heldout_tokens": heldout_tokens,
     "params_total": families.count_params(best.best_params),
   }
-  artefacts.write_json(part.folder / _SUMMARY, summary)
-  checkpoints.Resume(part.folder).clear()
+  artefacts.write_json(part.folder / SUMMARY, summary)
+  if part.streams:
+    # So many classes' states would not fit a disk that fits one.
+    checkpoints.Resume(part.folder).clear()
   perplexity = chosen["scores"]["perplexity"]
   progress.say(
     f"{part.name}: held-out perplexity {perplexity:.1f} a token"
     f" after {chosen['step']} steps"
   )
-
-
-def _summary(parts: list[dict[str, Any]]) -> dict[str, Any]:
-  """What stands in the phase's summary, of the parts' own."""
-  if len(parts) == 1:
-    return dict(parts[0])
-  tokens = [part["heldout_tokens"] for part in parts]
-  xent = float(
-    np.average([part["heldout"]["xent"] for part in parts], weights=tokens)
-  )
-  scores = {"xent": xent, "perplexity": lm.perplexity(xent)}
-  names = ("steps", "train_rows", "heldout_rows", "heldout_tokens")
-  return {
-    "heldout": scores,
-    **{name: sum(part[name] for part in parts) for name in names},
-    "params_total": sum(part["params_total"] for part in parts),
-    "classes": parts,
-  }
-
-
-def _is_done(part: _Part) -> bool:
-  """Whether an earlier run came to the end of this part."""
-  names = (_SUMMARY, "format.json", "params.json")
-  return all((part.folder / name).exists() for name in names) and not any(
-    checkpoints.params_problems(part.folder)
-  )
-
-
-def _check_condition(c) -> None:
-  if c.condition not in CONDITIONS:
-    raise UserError(
-      f"config.generator.condition is {c.condition!r}; it can be"
-      f" {CONDITION_WORDS}"
-    )
-
-
-def _parts(c, workdir: epath.Path, progress: Progress) -> list[_Part]:
-  """One part, or one of each class."""
-  rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
-  labels = artefacts.read_json(workdir / "data/task.json")["labels"]
-  folder = workdir / NAME
-  if c.condition != formats.PER_CLASS:
-    train, heldout = _split(rows, "no row is", progress)
-    prefixed = tuple(labels) if c.condition == "prefix" else ()
-    return [_Part(folder, train, heldout, prefixed)]
-  parts = []
-  for label, name in enumerate(labels):
-    own = [row for row in rows if row["label"] == label]
-    train, heldout = _split(own, f"no row of {name!r} is", progress)
-    if not any(row["text"].strip() for row in train):
-      raise UserError(
-        f"generator.condition='per_class': no training row is of {name!r};"
-        " give it rows, or leave the condition away"
-      )
-    class_folder = formats.class_folder(folder, label)
-    class_folder.mkdir(exist_ok=True)
-    parts.append(
-      _Part(
-        class_folder,
-        train,
-        heldout,
-        streams=(class_folder.name,),
-        name=f"generator of {name!r}",
-      )
-    )
-  return parts
-
-
-def _split(rows, no_row_is: str, progress: Progress):
-  """(rows to learn from, rows to stop by)."""
-  train, heldout = (
-    [row for row in rows if row["split"] == split]
-    for split in ("train", "heldout")
-  )
-  if not heldout:
-    progress.warn(
-      f"generator: {no_row_is} held out, so nothing stops it from learning the"
-      " texts by heart; raise data.heldout_fraction"
-    )
-  return train, heldout or train
 
 
 def _read_general(

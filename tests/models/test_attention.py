@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gd_jax.models import attention, bert, live_attention
+from gd_jax.models import attention, bert
 
 
 def test_may_attend_is_causal_and_skips_padding():
@@ -61,7 +61,7 @@ def _in_layout(x, layout):
   if layout == "merged":
     return jnp.array(x.swapaxes(1, 2).reshape(batch, length, -1))
   if layout == "blocked":
-    block = live_attention.BLOCK
+    block = attention.BLOCK
     padding = ((0, 0), (0, 0), (0, -length % block), (0, 0))
     padded = np.pad(x, padding, constant_values=99.0)
     return jnp.array(padded.reshape(batch, heads, -1, block, head_size))
@@ -123,7 +123,7 @@ def test_a_blocked_cache_needs_heads_of_a_power_of_two():
     attention.attend_cache(jnp.zeros((1, 2, 12)), cache, jnp.zeros(1, int))
 
 
-def test_both_layouts_hold_and_find_the_same():
+def test_a_merged_cache_holds_and_finds_the_same():
   # Dies if: a head reads another's columns, or a row past its position.
   rng = np.random.default_rng(0)
   q, keys, values = rng.standard_normal((3, 4, 3, 7, 5)).astype(np.float32)

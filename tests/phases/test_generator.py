@@ -220,7 +220,7 @@ def test_each_class_can_have_a_generator(drawn, by_class, progress):
   folder = drawn / "generator"
   rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
   folders = formats.folders(folder)
-  assert [path.name for path in folders] == ["class-000", "class-001"]
+  assert [path.name for path in folders] == ["class-00000", "class-00001"]
   found = [
     [_heldout_xent(path, folder, label, rows) for path in folders]
     for label in (0, 1)
@@ -271,6 +271,9 @@ def test_a_class_that_is_done_is_not_trained_anew(
   assert artefacts.read_json(begun / "params.json") == second
   assert _fingerprint_of_classes(folder) == expected
   assert not list(folder.glob("*/resume"))
+  (kept / "resume").mkdir()  # A kill came before it was cleared.
+  generator.run(by_class, drawn, progress)
+  assert not list(folder.glob("*/resume"))
   (kept / "params").rmtree()
   generator.run(by_class, drawn, progress)
   assert artefacts.read_json(kept / "params.json") == first
@@ -292,5 +295,70 @@ def test_a_class_without_text_has_no_generator(drawn, by_class, progress):
   artefacts.write_jsonl(
     drawn / "data/labelled.jsonl", [row for row in rows if not row["label"]]
   )
-  with pytest.raises(UserError, match="no training row is of 'person'"):
+  with pytest.raises(
+    UserError, match="generator of 'person': there is no training text"
+  ):
     generator.run(by_class, drawn, progress)
+
+
+def test_classes_share_no_randomness(drawn, by_class, progress):
+  # Dies if: all classes' orders and dropout come of one stream.
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  same = [row for row in rows if row["label"] == 0]
+  rows = [*same, *({**row, "label": 1} for row in same)]
+  artefacts.write_jsonl(drawn / "data/labelled.jsonl", rows)
+  generator.run(by_class, drawn, progress)
+  first, second = (
+    artefacts.read_json(path / "params.json")["digest"]
+    for path in formats.folders(drawn / "generator")
+  )
+  assert first != second
+
+
+@pytest.mark.parametrize("heldout", [[], ["\u200b\u200b"]])
+def test_a_class_without_held_out_text_is_judged_on_its_training_texts(
+  drawn, by_class, progress, heldout
+):
+  # Dies if: a class that nothing can be held out of fails, or what it scores
+  # on texts that it knows counts as held-out perplexity.
+  with by_class.unlocked():
+    by_class.generator.kind = "warm_start"
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  kept = [r for r in rows if (r["split"], r["label"]) != ("heldout", 1)]
+  kept += [
+    {"row_id": 999, "text": text, "label": 1, "split": "heldout"}
+    for text in heldout
+  ]
+  artefacts.write_jsonl(drawn / "data/labelled.jsonl", kept)
+  counts = generator.run(by_class, drawn, progress)
+  (warning,) = progress.warnings
+  assert "generator of 'person': no row is held out" in warning
+  first = formats.folders(drawn / "generator")[0]
+  alone = artefacts.read_json(first / "summary.json")["heldout"]["perplexity"]
+  assert counts["heldout_perplexity"] == pytest.approx(alone, rel=1e-6)
+
+
+def test_classes_go_on_from_one_general_model(
+  drawn, by_class, progress, tmp_path
+):
+  # Dies if: each class reads the general text anew, or starts without it.
+  artefacts.write_jsonl(drawn / "data/evaluation_texts.jsonl", [])
+  file = tmp_path / "general.txt"
+  file.write_text(
+    "".join(f"a text of number {i} stands here\n" for i in range(80))
+  )
+  with by_class.unlocked():
+    by_class.generator.pretrain_on = (str(file),)
+    by_class.generator.pretrain_dir = str(tmp_path / "general")
+    by_class.generator.pretrain.update(
+      max_steps=3, batch_size=4, row_tokens=12, eval_every_steps=3
+    )
+    by_class.generator.update(learning_rate=0.0, max_steps=1)
+  generator.run(by_class, drawn, progress)
+  first, second = formats.folders(drawn / "generator")
+  digests = {
+    artefacts.read_json(path / "params.json")["digest"]
+    for path in (first, second, *(tmp_path / "general").glob("*"))
+    if (path / "params.json").exists()
+  }
+  assert len(digests) == 1

@@ -44,6 +44,17 @@ def test_reading_general_text_first_takes_its_time_too(config, texts):
   assert both.activations > 4 * alone.activations
 
 
+def test_a_generator_for_each_class_takes_as_many_trainings(config, texts):
+  # Dies if: the time of one is given out for that of all.
+  one = footprints.generator(_small(config), texts, CPU)
+  config.generator.condition = "per_class"
+  each = footprints.generator(_small(config), texts, CPU)
+  assert each.flops == one.flops * texts.num_classes
+  assert each.traffic == one.traffic * texts.num_classes
+  assert each.total == one.total
+  assert each.what.startswith(f"for each of {texts.num_classes} classes")
+
+
 def test_activations_are_what_a_real_step_needs(config, texts):
   # Dies if: what the backward pass keeps is not counted, or is counted twice.
   found = footprints.generator(_small(config), texts, CPU)

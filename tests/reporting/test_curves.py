@@ -48,6 +48,16 @@ def test_restarts_lie_over_each_other(write):
   assert len(first) == 3
 
 
+def test_each_classs_generator_has_its_line(write):
+  # Dies if: only a generator of all classes is looked for.
+  for number in range(3):
+    rows = [{"step": s, "generator/heldout/perplexity": 9.0} for s in (1, 2)]
+    workdir = write(f"generator/class-0000{number}", rows)
+  (group,) = curves.groups(workdir, {})
+  assert group["name"] == "Generator"
+  assert len(_lines(group["panels"][0])) == 3
+
+
 def test_a_student_is_drawn_as_the_mean_of_its_seeds(write):
   # Dies if: a seed that stopped early bends the others' mean.
   write(
