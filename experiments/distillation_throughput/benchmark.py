@@ -80,15 +80,18 @@ def alternate(
 ) -> list[list[float]]:
   """Seconds of each step in each round; a first round, not counted, compiles.
 
-  In turn, so that a slow minute of the machine falls on all of them.
+  In turn, so that a slow minute of the machine falls on all of them, and each
+  round begins with another one: who follows a step that fills the caches with
+  its own starts slower.
   """
   seconds: list[list[float]] = [[] for _ in steps]
   for number in range(rounds + 1):
-    for step, mine in zip(steps, seconds, strict=True):
+    for place in range(len(steps)):
+      which = (number + place) % len(steps)
       start = _clock()
-      step()
+      steps[which]()
       if number:
-        mine.append(_clock() - start)
+        seconds[which].append(_clock() - start)
   return seconds
 
 
