@@ -26,7 +26,7 @@ def get_config(arg: str = "") -> config_dict.ConfigDict:
   config.generator.batch_size = 16
   config.teacher.restarts = 1
   config.corpus.num_texts = 8000
-  # Held-out cross-entropy of gd, three seeds: 0.49; after the default's 1,600 it
-  # is 0.50, after 800 of 64 rows 0.52.
+  # Held-out cross-entropy of gd, three seeds: 0.49; after the default's 1,600
+  # it is 0.50, after 800 of 64 rows 0.52.
   config.students.total_steps = 800
   return common.finish(config, arg)

@@ -5,9 +5,9 @@ r"""DBPedia: which of 14 kinds of thing does an abstract describe?
 The size of the low-data experiments of Chia et al. (1909.03508): 1,400
 labelled rows, 100 a class.
 
-Cost about 70 minutes on two CPU cores that were busy with other work. Scored,
-one draw, five seeds of the student (experiments/low_data): teacher 97.7, tfidf
-94.3, gd 94.0, kd 93.7, gold 91.1. Words alone tell these classes apart.
+Cost about 75 minutes on one busy CPU core. Scored, one draw, five seeds of the
+student (experiments/low_data): teacher 97.7, gd 94.6, kd 94.5, tfidf 94.3, gold
+91.1. Words alone tell these classes apart.
 
 Run: gd-jax --config=configs/dbpedia.py --config.data.dir=DIR \
   --workdir=runs/dbpedia
@@ -29,9 +29,9 @@ def get_config(arg: str = "") -> config_dict.ConfigDict:
   # 1,120 rows in 14 easy classes: a teacher is sure of them after 4 epochs.
   config.teacher.update(total_epochs=4, restarts=1)
   config.corpus.num_texts = 8000
-  # Held-out cross-entropy of gd, two seeds: 0.29 after 800 steps of 32 rows, 0.26
-  # after 1,600, 0.24 after 800 of 64. Half the texts are longer than 64 pieces,
-  # but to read 128 of them was no better (0.28 and 0.27).
+  # Held-out cross-entropy of gd, two seeds: 0.29 after 800 steps of 32 rows,
+  # 0.26 after 1,600, 0.24 after 800 of 64. Half the texts are longer than 64
+  # pieces, but to read 128 of them was no better (0.28 and 0.27).
   config.students.update(total_steps=800, batch_size=64)
   # What an abstract is about is told by rare words: 12,000 whole ones say more
   # than 8,000 wider ones, and labelled rows say them better than generated

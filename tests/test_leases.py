@@ -92,10 +92,11 @@ def test_a_run_that_lost_its_lease_stops(tmp_path, monkeypatch):
   monkeypatch.setattr(leases.Lease, "take", leases.Lease._write)
   thief = {"token": "t", "holder": "1 on there", "time": leases.time.time()}
   with leases.hold(epath.Path(tmp_path)):
-    leases.atomic.put(
-      epath.Path(tmp_path) / leases.NAME, json.dumps(thief).encode()
-    )
-    for _ in range(500):
+    for _ in range(3000):
+      # Again and again: a beat that had looked before would write over it.
+      leases.atomic.put(
+        epath.Path(tmp_path) / leases.NAME, json.dumps(thief).encode()
+      )
       if signals.requested():
         break
       leases.time.sleep(0.01)

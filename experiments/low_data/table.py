@@ -40,6 +40,9 @@ def row(task: str) -> list[str]:
     f"{result['num_synthetic']:,}",
   ]
   for arm in ARMS:
+    if arm not in result["arms"]:
+      cells.append("not run")
+      continue
     cell = accuracy(result, arm)
     if result["arms"][arm]["accuracy"]["std"] is not None:
       seeds = len(result["arms"][arm]["accuracy"]["per_seed"])

@@ -55,14 +55,6 @@ def test_the_goldens_name_what_made_them():
   assert len(_GOLDENS["gpt2"]) >= 4 and len(_GOLDENS["bert"]) >= 4
 
 
-@pytest.fixture(autouse=True)
-def _compile_fast():
-  """Nearly all of these tests' time is compilation."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.mark.parametrize(("family", "name"), _CASES)
 def test_logits_and_loss(family, name, tmp_path):
   # Dies if: the GELU, an epsilon, the mask, a transpose, the pooler or the

@@ -10,14 +10,6 @@ import pytest
 from gd_jax.models import families
 
 
-@pytest.fixture(autouse=True)
-def _compile_fast():
-  """Nearly all of these tests' time is compilation."""
-  jax.config.update("jax_disable_most_optimizations", True)
-  yield
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(scope="session")
 def random_params():
   """(module) -> params drawn by numpy, large enough that inputs matter.
