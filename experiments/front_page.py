@@ -60,7 +60,7 @@ def _of_draws(
   task: str, out: pathlib.Path, runs: list[dict[str, Any]]
 ) -> list[str]:
   scores = intervals.load(out)
-  seeds = max(run["seeds"].get("gd", 0) for run in runs)
+  seeds = sorted({run["seeds"].get("gd", 0) for run in runs})
   labelled = sorted({run["num_labelled"] for run in runs})
   return [
     task,
@@ -69,7 +69,8 @@ def _of_draws(
       intervals.spread(scores[arm]) if arm in scores else NOT_RUN
       for arm in ARMS
     ),
-    f"{len({run['draw'] for run in runs})} draws of {seeds} seeds",
+    f"{len({run['draw'] for run in runs})} draws of"
+    f" {' to '.join(map(str, (seeds[0], seeds[-1])[: len(seeds)]))} seeds",
     ", ".join(sorted({run["platform"] for run in runs})),
     _commit(out.with_suffix(".json")),
   ]
