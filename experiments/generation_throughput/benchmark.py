@@ -81,8 +81,14 @@ def main(argv: list[str]) -> None:
         ),
       }
     else:
-      names = ("batch", "rows", "max_tokens", "sampler", "top_k")
-      names += ("cache_layout",)
+      names = (
+        "batch",
+        "rows",
+        "max_tokens",
+        "sampler",
+        "top_k",
+        "cache_layout",
+      )
       found = {"setting": _setting(*names), **_compare(folder)}
   found |= {"device": measure.device(), "versions": measure.versions()}
   if _OUT.value:

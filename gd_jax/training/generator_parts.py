@@ -52,7 +52,9 @@ class Part:
     )
 
 
-def of(workdir: epath.Path, folder: epath.Path, condition: str | None):
+def of(
+  workdir: epath.Path, folder: epath.Path, condition: str | None
+) -> list[Part]:
   """The parts of `folder`, the phase's own, by the labelled rows of `workdir`.
 
   Raises:
