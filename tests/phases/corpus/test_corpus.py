@@ -1,112 +1,18 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-import collections
 import dataclasses
-import os
 import shutil
 
-import jax
 import pytest
-from etils import epath
-from ml_collections import config_dict
 
-from configs import common
-from gd_jax import artefacts, checkpoints, signals
-from gd_jax.data import formats, shards, texts, tokenizers
+from gd_jax import artefacts, signals
+from gd_jax.data import formats, texts, tokenizers
 from gd_jax.errors import UserError
-from gd_jax.models import families, gpt2
+from gd_jax.models import gpt2
 from gd_jax.phases import corpus
 from gd_jax.progress import Progress
-
-_TEXTS = [
-  "where is my order",
-  "where is the refund I asked for",
-  "the lamp came broken",
-  "I can't log in to my account",
-  "please cancel my order",
-  "which size should I take",
-]
-
-
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory):
-  """A workdir with data/ and a random generator/."""
-  workdir = epath.Path(tmp_path_factory.mktemp("upstream"))
-  data, source = workdir / "data", workdir / "generator"
-  data.mkdir()
-  source.mkdir()
-  labelled = [{"row_id": i, "text": text} for i, text in enumerate(_TEXTS)]
-  artefacts.write_jsonl(data / "labelled.jsonl", labelled)
-  evaluation = [{"row_id": 0, "text": "do you sell gift cards"}]
-  artefacts.write_jsonl(data / "evaluation_texts.jsonl", evaluation)
-  tokenizer = tokenizers.train_byte_bpe(_TEXTS, vocab_size=300)
-  model = gpt2.Gpt2(
-    gpt2.Gpt2Config(
-      vocab_size=tokenizer.get_vocab_size(),
-      width=16,
-      num_layers=1,
-      num_heads=2,
-      mlp_width=32,
-      max_length=14,
-    )
-  )
-  params = families.init_params(model, jax.random.key(0))
-  # The end comes about as often as any other token.
-  params = jax.tree.map(lambda x: x * 8 if x.ndim > 1 else x, params)
-  checkpoints.save_params(source, params)
-  artefacts.write_json(source / "model.json", families.spec_of(model))
-  summary = {"params_total": families.count_params(params)}
-  artefacts.write_json(source / "summary.json", summary)
-  tokenizers.save(source, tokenizer)
-  ids = [formats.encode(tokenizer, text) for text in _TEXTS]
-  fmt = formats.Format(
-    bos_id=0,
-    eos_id=0,
-    max_tokens=12,
-    banned_ids=(),
-    first_tokens=dict(collections.Counter(row[0] for row in ids)),
-  )
-  formats.save(source, fmt)
-  return workdir
-
-
-@pytest.fixture
-def workdir(upstream, tmp_path):
-  """A fresh workdir over the same upstream artefacts."""
-  folder = epath.Path(tmp_path) / "run"
-  (folder / "corpus").mkdir(parents=True)
-  for name in ("data", "generator"):
-    os.symlink(upstream / name, folder / name)
-  return folder
-
-
-@pytest.fixture
-def config():
-  made = config_dict.ConfigDict()
-  made.seed = 3
-  made.corpus = common.get_config("trec").corpus
-  made.corpus.update(
-    num_texts=50, shard_rows=16, slots=4, steps_per_call=24, max_tokens=12
-  )
-  made.corpus.update(sampler="pure", min_tokens=1)
-  return made
-
-
-def content(workdir):
-  """The bytes of every file of the corpus but of those that tell times."""
-  folder = workdir / "corpus"
-  return {
-    path.name: path.read_bytes()
-    for path in folder.iterdir()
-    if path.name not in ("timing.json", "metrics.jsonl", "tensorboard")
-  }
-
-
-def clear(workdir):
-  """Leaves an empty corpus folder."""
-  (workdir / "corpus").rmtree()
-  (workdir / "corpus").mkdir()
+from tests.phases.corpus.conftest import TEXTS, clear, content
 
 
 # Dies if: rows are lost or doubled, a shard has another size, a text is not
@@ -121,7 +27,7 @@ def test_draws_filters_and_counts(config, workdir, progress):
   assert {"row_id", "text", "num_tokens", "finished", "log_prob"} == set(
     drawn[0]
   )
-  first_words = {text.split()[0][0] for text in _TEXTS}
+  first_words = {text.split()[0][0] for text in TEXTS}
   for row in drawn:
     assert 1 <= row["num_tokens"] <= 12
     assert row["finished"] or row["num_tokens"] == 12
@@ -243,7 +149,7 @@ def test_fields_reach_the_sampler(config, workdir, progress):
   lengths = {row["num_tokens"] for row in drawn}
   assert min(lengths) == 5 and max(lengths) == 7
   starts = {row["text"][:1] for row in drawn}
-  assert not starts <= {text[0] for text in _TEXTS}
+  assert not starts <= {text[0] for text in TEXTS}
 
 
 # Dies if: a row is drawn after another class's prefix, or the prefix stays in
@@ -319,119 +225,6 @@ def test_it_says_what_it_does(config, workdir, capsys):
   said = capsys.readouterr().err
   assert "draw 50 texts by pure, 4 at a time on 1 cpu device" in said
   assert "; about " in said and " min" in said
-
-
-@pytest.fixture
-def by_class(workdir, upstream, tmp_path):
-  """The workdir with two generators, of which the second has other weights."""
-  source = epath.Path(tmp_path) / "by_class"
-  shutil.copytree(upstream / "generator", source)
-  summary = artefacts.read_json(source / "summary.json")
-  artefacts.write_json(source / "summary.json", {"classes": [summary, summary]})
-  params = checkpoints.load_params(source)
-  for label, sign in enumerate((1, -1)):
-    folder = formats.class_folder(source, label)
-    folder.mkdir()
-    changed = jax.tree.map(lambda x, sign=sign: sign * x, params)
-    checkpoints.save_params(folder, changed)
-    shutil.copy(source / "format.json", folder / "format.json")
-  (workdir / "generator").unlink()
-  os.symlink(source, workdir / "generator")
-  return workdir
-
-
-# Dies if: a row is drawn by another class's generator, or depends on how many
-# there are; if a generator's last rows are lost.
-def test_each_class_draws_its_rows(config, by_class, upstream, progress):
-  config.corpus.near_duplicate = 1.0
-  corpus.run(config, by_class, progress)
-  drawn = texts.read_drawn(by_class / "corpus")
-  assert [row["prompted_label"] for row in drawn] == [0, 1] * 25
-  assert not list((by_class / "corpus").glob("waiting-*"))
-  for label in (0, 1):
-    source = formats.class_folder(by_class / "generator", label)
-    for name in ("model.json", "tokenizer.json"):
-      shutil.copy(upstream / "generator" / name, source / name)
-    artefacts.write_json(source / "summary.json", {"params_total": 1})
-    alone = by_class.parent / f"alone-{label}"
-    (alone / "corpus").mkdir(parents=True)
-    os.symlink(upstream / "data", alone / "data")
-    os.symlink(source, alone / "generator")
-    corpus.run(config, alone, progress)
-    found = texts.read_drawn(alone / "corpus")[label::2]
-    expected = [
-      {name: value for name, value in row.items() if name != "prompted_label"}
-      for row in drawn[label::2]
-    ]
-    assert found == expected
-
-
-# Dies if: a stop in the second class loses what the first one drew, or rows
-# are drawn twice.
-@pytest.mark.parametrize("grown", [50, 60])
-def test_goes_on_after_the_class_that_is_drawn(
-  config, by_class, progress, monkeypatch, grown
-):
-  config.corpus.num_texts = grown
-  corpus.run(config, by_class, progress)
-  once = content(by_class)
-  clear(by_class)
-  config.corpus.num_texts = 50
-  folder = by_class / "corpus"
-  aside = folder / "waiting-00000.jsonl"
-  monkeypatch.setattr(
-    signals, "requested", lambda: bool(texts.shard_indices(folder))
-  )
-  with pytest.raises(signals.Stopped):
-    corpus.run(config, by_class, progress)
-  monkeypatch.undo()
-  waiting = artefacts.read_jsonl(aside)
-  known = {row["row_id"] for row in [*waiting, *texts.read_drawn(folder)]}
-  assert known.issuperset(range(0, 50, 2))
-  before = artefacts.read_json(folder / "timing.json")["rows"]
-  config.corpus.num_texts = grown
-  counts = corpus.run(config, by_class, progress)
-  assert counts["rows"] == before + grown - len(known)
-  assert content(by_class) == once
-
-
-# Dies if: what the first class drew is lost by a stop or a kill in it.
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_what_a_class_drew_is_put_aside(
-  config, by_class, progress, monkeypatch, how
-):
-  corpus.run(config, by_class, progress)
-  once = content(by_class)
-  clear(by_class)
-  config.corpus.shard_rows = 100 if how == "stop" else 16
-  folder = by_class / "corpus"
-  if how == "stop":
-    heard = iter([False] * 4)
-    monkeypatch.setattr(signals, "requested", lambda: next(heard, True))
-  if how == "kill":
-    add = shards.Shards.add
-
-    def killed(self, rows):
-      done = add(self, rows)
-      if (folder / "waiting-00000.jsonl").exists():
-        raise KeyboardInterrupt
-      return done
-
-    monkeypatch.setattr(shards.Shards, "add", killed)
-  with pytest.raises((signals.Stopped, KeyboardInterrupt)):
-    corpus.run(config, by_class, progress)
-  monkeypatch.undo()
-  waiting = artefacts.read_jsonl(folder / "waiting-00000.jsonl")
-  assert 0 < len(waiting) < 25
-  # Of another host, which is no longer there.
-  (folder / "waiting-00000.jsonl").rename(folder / "waiting-00003.jsonl")
-  before = (
-    artefacts.read_json(folder / "timing.json")["rows"] if how == "stop" else 0
-  )
-  config.corpus.shard_rows = 16
-  counts = corpus.run(config, by_class, progress)
-  assert counts["rows"] == before + 50 - len(waiting)
-  assert content(by_class) == once
 
 
 # Dies if: the field is not handed on.
