@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _CSS = pathlib.Path(__file__).parent / "page.css"
 _DPI = 160
+# No date, by kind of file.
+_METADATA = {"png": {"Software": None}, "svg": {"Date": None}}
 _STYLE: dict[Any, Any] = {
   "font.family": "sans-serif",
   "font.size": 9,
@@ -80,15 +82,19 @@ def new(width: float, height: float) -> "Figure":
   return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: "Figure", folder: epath.Path, name: str) -> None:
+def save(
+  figure: "Figure",
+  folder: epath.Path,
+  name: str,
+  kinds: Sequence[str] = tuple(_METADATA),
+) -> None:
   """Writes FOLDER/NAME.png and FOLDER/NAME.svg; their bytes tell no time."""
   # Laid out once, not for each file.
   figure.draw_without_rendering()
   figure.set_layout_engine("none")
-  metadata = {"png": {"Software": None}, "svg": {"Date": None}}
-  for kind, told in metadata.items():
+  for kind in kinds:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=_DPI, metadata=told)
+    figure.savefig(buffer, format=kind, dpi=_DPI, metadata=_METADATA[kind])
     artefacts.write_atomic(folder / f"{name}.{kind}", buffer.getvalue())
 
 
