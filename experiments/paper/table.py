@@ -40,7 +40,8 @@ def _draws(scores: intervals.Scores) -> int:
 
 def _of(draws: int, all_draws: int) -> str:
   """Said where a cell has fewer draws than its row."""
-  return f" ({draws} draws)" if draws < all_draws else ""
+  noun = "draw" if draws == 1 else "draws"
+  return f" ({draws} {noun})" if draws < all_draws else ""
 
 
 def _means(scores: intervals.Scores, arms: Iterable[str]) -> list[str]:
