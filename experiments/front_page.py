@@ -38,7 +38,12 @@ def results(experiments: pathlib.Path) -> list[list[str]]:
 
 def _result(experiments: pathlib.Path, task: str) -> list[str]:
   draws = experiments / "paper" / "results" / "tier1" / task
-  runs = [run for run in collect.load(draws) if not run["change"]]
+  # Not those of gd_pretrained alone.
+  runs = [
+    run
+    for run in collect.load(draws)
+    if not run["change"] and "gd" in run["seeds"]
+  ]
   if len({run["draw"] for run in runs}) > 1:
     return _of_draws(task, draws, runs)
   file = experiments / "low_data" / "results" / f"{task}.json"
@@ -60,7 +65,7 @@ def _of_draws(
   task: str, out: pathlib.Path, runs: list[dict[str, Any]]
 ) -> list[str]:
   scores = intervals.load(out)
-  seeds = sorted({run["seeds"].get("gd", 0) for run in runs})
+  seeds = sorted({run["seeds"]["gd"] for run in runs})
   labelled = sorted({run["num_labelled"] for run in runs})
   return [
     task,
@@ -70,7 +75,8 @@ def _of_draws(
       for arm in ARMS
     ),
     f"{len({run['draw'] for run in runs})} draws of"
-    f" {' to '.join(map(str, (seeds[0], seeds[-1])[: len(seeds)]))} seeds",
+    f" {' to '.join(map(str, (seeds[0], seeds[-1])[: len(seeds)]))}"
+    f" {'seed' if seeds == [1] else 'seeds'}",
     ", ".join(sorted({run["platform"] for run in runs})),
     _commit(out.with_suffix(".json")),
   ]
