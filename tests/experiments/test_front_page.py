@@ -1,0 +1,34 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+
+from experiments import front_page
+from experiments.paper import collect
+
+
+def _run(draw, *arms, seeds):
+  rows = np.array([seeds, 0, seeds, 0], np.uint8)
+  return {
+    "change": {},
+    "draw": draw,
+    "rows": dict.fromkeys(arms, rows),
+    "seeds": dict.fromkeys(arms, seeds),
+    "texts": dict.fromkeys(arms, 9),
+    "params": dict.fromkeys(arms, 1),
+    "evaluation": "all",
+    "num_labelled": 576,
+    "platform": "cpu",
+  }
+
+
+# Dies if: a run of an arm that is not shown is counted among the draws.
+def test_draws_are_those_of_the_method(tmp_path):
+  out = tmp_path / "paper/results/tier1/trec"
+  gd = [_run(draw, "kd", "gd", seeds=n) for draw, n in ((0, 3), (1, 1))]
+  collect.save(out, [*gd, _run(2, "gd_pretrained", seeds=1)])
+  head, trec, *others = front_page.results(tmp_path)
+  shown = dict(zip(head, trec, strict=True))
+  assert shown["spread over"] == "2 draws of 1 to 3 seeds"
+  assert shown["gd"] == "50.0 ± 0.0"
+  assert shown["teacher"] == "not run"
+  assert [row[1] for row in others] == ["not run"] * 3
