@@ -47,6 +47,18 @@ def points(folder: pathlib.Path) -> list[tuple[dict[str, Any], Any]]:
   return found
 
 
+def _subject(found: list[tuple[dict[str, Any], Any]]) -> str:
+  """The tasks, and what all runs change alike, which no row tells."""
+  tasks = dict.fromkeys(point["task"] for point, _ in found)
+  alike = [
+    f"{name}={value}"
+    for name, value in found[0][0].items()
+    if name not in ("task", "data.seed")
+    and all(point.get(name, ...) == value for point, _ in found)
+  ]
+  return ", ".join([*tasks, *alike])
+
+
 def write(results: pathlib.Path) -> list[str]:
   """Writes NAME.svg for each sweep with runs; returns the names."""
   written = []
@@ -54,11 +66,10 @@ def write(results: pathlib.Path) -> list[str]:
     found = points(results / name)
     if not found:
       continue
-    tasks = dict.fromkeys(point["task"] for point, _ in found)
     splits = dict.fromkeys(run["evaluate_on"] for _, run in found)
     with drawing.style():
       figure = sweep_figure.draw(found)
-      title = _TITLE.format(", ".join(tasks), " or ".join(splits))
+      title = _TITLE.format(_subject(found), " or ".join(splits))
       figure.suptitle(title, fontsize=8, x=0.01, ha="left")
       drawing.save(figure, epath.Path(results), name, kinds=("svg",))
     written.append(name)

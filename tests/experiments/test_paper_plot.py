@@ -77,6 +77,18 @@ def test_a_picture_of_each_sweep_with_runs(results):
   assert "generated texts drawn" in sweep and ">1k<" in sweep
 
 
+# Dies if: one model's picture does not say which it is.
+def test_what_all_runs_change_is_named():
+  points = [
+    ({"task": "trec", "students.model": "blend_cnn", "data.seed": i}, {})
+    for i in range(2)
+  ]
+  subject = paper("plot")._subject
+  assert subject(points) == "trec, students.model=blend_cnn"
+  points[1][0]["students.model"] = "kim_cnn"
+  assert subject(points) == "trec"
+
+
 # Dies if: runs were collected and not drawn.
 def test_the_committed_pictures_are_of_the_committed_results(tmp_path):
   plot = paper("plot")
