@@ -36,6 +36,9 @@ CHANGES = (
   {"students.total_steps": 1600, "students.labelled_fraction": 0.1},
   {"students.total_steps": 1600, "students.loss": "mse"},
   {"students.total_steps": 1600, "students.batch_size": 64},
+  # Evaluated once, at the end: no choice by few held-out rows among checkpoints.
+  {"students.eval_every_steps": 800},
+  {"students.total_steps": 1600, "students.eval_every_steps": 1600},
   {"teacher.restarts": 3},
   {"teacher.restarts": 3, "teacher.keep": 3},
   {"corpus.temperature": 0.8},
