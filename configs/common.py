@@ -208,9 +208,9 @@ def _corpus() -> config_dict.ConfigDict:
   c.num_texts = 12_000
   # [rows] Sampled at a time on each device. Change with a device's memory.
   c.slots = 128
-  # [name] Of keys and values in memory; None: as suits the device. "blocked" is
-  # read on a GPU as far as each row has come, by a kernel that was never timed.
-  # Change there to try it.
+  # [name] Of keys and values in memory, "by_head", "merged" or "blocked"; None:
+  # as suits the device. "blocked" is read on a GPU as far as each row has come,
+  # by a kernel that was never timed. Change there to try it.
   c.cache_layout = config_dict.placeholder(str)
   # [steps] Of decoding, between two looks at finished rows. Change seldom.
   c.steps_per_call = 256

@@ -64,14 +64,17 @@ def _result(experiments: pathlib.Path, task: str) -> list[str]:
 def _of_draws(
   task: str, out: pathlib.Path, runs: list[dict[str, Any]]
 ) -> list[str]:
-  scores = intervals.load(out)
+  scores = intervals.load(out, lambda run: not run["change"])
   seeds = sorted({run["seeds"]["gd"] for run in runs})
   labelled = sorted({run["num_labelled"] for run in runs})
   return [
     task,
     " to ".join(f"{n:,}" for n in (labelled[0], labelled[-1])[: len(labelled)]),
     *(
-      intervals.spread(scores[arm]) if arm in scores else NOT_RUN
+      intervals.spread(scores[arm])
+      + intervals.fewer(len(scores[arm]), len(scores["gd"]))
+      if arm in scores
+      else NOT_RUN
       for arm in ARMS
     ),
     f"{len({run['draw'] for run in runs})} draws of"

@@ -13,6 +13,7 @@ first read general text: --take=gd:gd_pretrained adds it to what is in OUT.
 
 import argparse
 import importlib.util
+import io
 import json
 import pathlib
 import sys
@@ -192,14 +193,29 @@ def _rights(workdir: pathlib.Path, names: dict[str, str]):
 
 
 def load(out: pathlib.Path) -> list[Run]:
-  """What `save` wrote to OUT.json and OUT.npz; nothing if nothing did."""
+  """What `save` wrote to OUT.json and OUT.npz; nothing if nothing did.
+
+  Raises:
+    UserError: The two files are not of one `save`.
+  """
   if not out.with_suffix(".json").exists():
     return []
   runs = json.loads(out.with_suffix(".json").read_text())
   with np.load(out.with_suffix(".npz")) as arrays:
     for i, run in enumerate(runs):
-      run["rows"] = {arm: arrays[f"{i}/{arm}"] for arm in run["seeds"]}
+      run["rows"] = {
+        arm: arrays.get(f"{i}/{arm}", np.array(0)) for arm in run["seeds"]
+      }
+      if run.pop("digest") != _digest(run["rows"]):
+        raise UserError(
+          f"{out}.json and {out.name}.npz are not of one collecting, which may"
+          " have been killed: take both from the last commit and collect again"
+        )
   return runs
+
+
+def _digest(rows: dict[str, np.ndarray]) -> str:
+  return artefacts.digest({arm: each.tolist() for arm, each in rows.items()})
 
 
 def changes(out: pathlib.Path) -> list[dict[str, Any]]:
@@ -238,12 +254,16 @@ def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
     for i, run in enumerate(kept)
     for arm, rows in run["rows"].items()
   }
-  np.savez_compressed(out.with_suffix(".npz"), allow_pickle=False, **arrays)
+  buffer = io.BytesIO()
+  np.savez_compressed(buffer, allow_pickle=False, **arrays)
   facts = [
-    {key: value for key, value in run.items() if key != "rows"} for run in kept
+    {key: value for key, value in run.items() if key != "rows"}
+    | {"digest": _digest(run["rows"])}
+    for run in kept
   ]
   text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
-  out.with_suffix(".json").write_text(text)
+  artefacts.write_atomic(out.with_suffix(".npz"), buffer.getvalue())
+  artefacts.write_atomic(out.with_suffix(".json"), text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

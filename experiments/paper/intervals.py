@@ -62,6 +62,12 @@ def load(
   return found
 
 
+def fewer(draws: int, all_draws: int) -> str:
+  """Said where a cell has fewer draws than its row."""
+  noun = "draw" if draws == 1 else "draws"
+  return f" ({draws} {noun})" if draws < all_draws else ""
+
+
 def paired(scores: Scores, *arms: str) -> dict[str, np.ndarray]:
   """{arm: [D N]} of the draws that all of `arms` have; D may be 0."""
   draws = set.intersection(*({*scores.get(arm, {})} for arm in arms))

@@ -38,15 +38,10 @@ def _draws(scores: intervals.Scores) -> int:
   return max(map(len, scores.values()), default=0)
 
 
-def _of(draws: int, all_draws: int) -> str:
-  """Said where a cell has fewer draws than its row."""
-  noun = "draw" if draws == 1 else "draws"
-  return f" ({draws} {noun})" if draws < all_draws else ""
-
-
 def _means(scores: intervals.Scores, arms: Iterable[str]) -> list[str]:
   return [
-    intervals.spread(scores[arm]) + _of(len(scores[arm]), _draws(scores))
+    intervals.spread(scores[arm])
+    + intervals.fewer(len(scores[arm]), _draws(scores))
     if arm in scores
     else NOT_RUN
     for arm in arms
@@ -59,7 +54,7 @@ def _cell(
   if estimate is None:
     return NOT_RUN
   words = intervals.in_words(estimate, points=points)
-  return words + _of(estimate.draws, draws)
+  return words + intervals.fewer(estimate.draws, draws)
 
 
 def accuracies(results: pathlib.Path) -> list[list[str]]:

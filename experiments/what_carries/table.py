@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from experiments.paper import collect, intervals, readme
+from experiments.what_carries import sweep
 
 HERE = pathlib.Path(__file__).parent
 TASKS = ("trec", "sst2", "ag_news", "dbpedia")
@@ -53,13 +54,20 @@ def _words(change: Change) -> str:
 
 
 def _compared_with(change: Change, others: Sequence[Change]) -> Change:
-  """The largest other one that is part of it; the baseline is part of all."""
+  """The largest other one that is part of it; the baseline is part of all.
+
+  Of several as large, the one that the sweep names first.
+  """
   parts = [
     other
     for other in others
     if other != change and other.items() <= change.items()
   ]
-  return max(parts, key=len, default={})
+  return max(
+    parts,
+    key=lambda part: (len(part), -sweep.CHANGES.index(part)),
+    default={},
+  )
 
 
 def main() -> None:

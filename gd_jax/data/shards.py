@@ -37,13 +37,14 @@ class Shards:
         when it is asked for.
     """
     self._folder, self._wanted = folder, dict(wanted)
-    self._aside_every, self._not_on_disk = aside_every, 0
+    # Not while reading: this host's own file may be yet to be read.
+    self._aside_every, self._not_on_disk = None, 0
     self._shard_of = {i: index for index, ids in wanted.items() for i in ids}
     self._rows: dict[int, dict[int, dict[str, Any]]] = {i: {} for i in wanted}
     for path in _put_aside(folder):
       rows = artefacts.read_jsonl(path)
       self.add([row for row in rows if row["row_id"] in self._shard_of])
-    self._not_on_disk = 0
+    self._aside_every, self._not_on_disk = aside_every, 0
 
   def missing(self) -> list[int]:
     """The ids of the rows to be drawn, in order."""

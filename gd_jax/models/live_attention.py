@@ -88,7 +88,8 @@ def _kernel(position_ref, q_ref, keys_ref, values_ref, out_ref):
     live = number * BLOCK + jnp.arange(BLOCK) <= position
     scores = jnp.where(live, jnp.sum(keys * q[None], axis=1), _LEAST)
     new_largest = jnp.maximum(largest, jnp.max(scores))
-    weights = jnp.where(live, jnp.exp(scores - new_largest), 0.0)
+    # 0 for the dead: no block is read that has nothing live in it.
+    weights = jnp.exp(scores - new_largest)
     shrink = jnp.exp(largest - new_largest)
     # Dead values may be anything that a former row left there, but are finite.
     return (

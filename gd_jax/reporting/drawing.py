@@ -88,7 +88,10 @@ def save(
   name: str,
   kinds: Sequence[str] = tuple(_METADATA),
 ) -> None:
-  """Writes FOLDER/NAME.png and FOLDER/NAME.svg; their bytes tell no time."""
+  """Writes FOLDER/NAME.KIND for each of `kinds`, "png" and "svg" if not said.
+
+  Their bytes tell no time.
+  """
   # Laid out once, not for each file.
   figure.draw_without_rendering()
   figure.set_layout_engine("none")

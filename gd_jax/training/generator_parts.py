@@ -57,6 +57,8 @@ def of(
 ) -> list[Part]:
   """The parts of `folder`, the phase's own, by the labelled rows of `workdir`.
 
+  Where each class has a part, its folder is made.
+
   Raises:
     UserError: There is no such condition, or a file is missing or damaged.
   """
@@ -68,9 +70,9 @@ def of(
   rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
   labels = artefacts.read_json(workdir / "data/task.json")["labels"]
 
-  def part(own, folder, *, streams=(), name="generator"):
+  def part(own, below, *, streams=(), name="generator"):
     return Part(
-      folder=folder,
+      folder=below,
       train=[row for row in own if row["split"] == "train"],
       heldout=[row for row in own if row["split"] == "heldout"],
       prefixed=tuple(labels) if condition == "prefix" else (),
@@ -110,9 +112,10 @@ def encoded(
     for split, rows in (("train", part.train), ("heldout", part.heldout))
   }
   if not found["train"]:
+    of_a_class = ", or leave generator.condition away" if part.streams else ""
     raise UserError(
       f"{part.name}: there is no training text that it could learn; give more"
-      " rows, or leave generator.condition away"
+      f" rows{of_a_class}"
     )
   if not found["heldout"]:
     progress.warn(

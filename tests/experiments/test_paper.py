@@ -355,16 +355,24 @@ def test_an_arm_may_come_from_another_sweep(out, tmp_path):
 def test_what_carries_changes_one_thing_at_a_time():
   table = importlib.import_module("experiments.what_carries.table")
   sweep = importlib.import_module("experiments.what_carries.sweep")
-  second = {"students.num_texts": 4000, "students.second_round": 0.5}
-  expected = {
-    json.dumps(second): {"students.num_texts": 4000},
-    json.dumps({"teacher.restarts": 3, "teacher.keep": 3}): {
-      "teacher.restarts": 3
-    },
-  }
-  for change in sweep.CHANGES:
-    found = table._compared_with(change, sweep.CHANGES)
-    assert found == expected.get(json.dumps(change), {})
+  longer = {"students.total_steps": 1600}
+  expected = [
+    (
+      {"students.num_texts": 4000, "students.second_round": 0.5},
+      {"students.num_texts": 4000},
+    ),
+    ({"teacher.restarts": 3, "teacher.keep": 3}, {"teacher.restarts": 3}),
+    (longer | {"students.labelled_fraction": 0.1}, longer),
+    (longer | {"students.loss": "mse"}, longer),
+    (longer | {"students.batch_size": 64}, longer),
+    (longer | {"students.eval_every_steps": 1600}, longer),
+  ]
+  wanted = {json.dumps(change): than for change, than in expected}
+  # Results lie in the order in which they were collected.
+  for others in (sweep.CHANGES, sweep.CHANGES[::-1]):
+    for change in sweep.CHANGES:
+      found = table._compared_with(change, others)
+      assert found == wanted.get(json.dumps(change), {})
 
 
 # Dies if: an arm has no real texts to read, or real texts are read in vain.
@@ -404,3 +412,15 @@ def test_what_carries_compares_with_the_baseline(tmp_path):
   assert mse[1:3] == ["students.loss=mse", "2"]
   assert mse[4] == "baseline" and mse[5].startswith("+")
   assert [row[1] for row in others] == ["not run"] * 3
+
+
+# Dies if: rows are taken for another run's after a kill between two files.
+def test_files_of_two_collectings_are_refused(out, tmp_path):
+  collect = paper("collect")
+  before = out.with_suffix(".json").read_bytes()
+  again = write_runs(tmp_path / "again", draws=1, accuracy=ACCURACY)
+  collect.save(out, taken([again]))
+  collect.load(out)
+  out.with_suffix(".json").write_bytes(before)
+  with pytest.raises(UserError, match="not of one collecting"):
+    collect.load(out)

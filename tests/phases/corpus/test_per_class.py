@@ -6,8 +6,9 @@ import os
 import shutil
 
 import pytest
+from etils import epath
 
-from gd_jax import artefacts, signals
+from gd_jax import artefacts, hosts, signals
 from gd_jax.data import formats, shards, texts
 from gd_jax.phases import corpus
 from tests.phases.corpus.conftest import clear, content
@@ -105,3 +106,28 @@ def test_what_a_class_drew_is_put_aside(
   counts = corpus.run(config, by_class, progress)
   assert counts["rows"] == before + 50 - len(waiting)
   assert content(by_class) == once
+
+
+# Dies if: rows that were put aside count as not on disk.
+def test_rows_are_put_aside_after_so_many(tmp_path):
+  folder = epath.Path(tmp_path)
+  for expected in ([False, False, True] * 3, [False, False, True]):
+    kept = shards.Shards(folder, {0: range(20)}, aside_every=3)
+    rows = [{"row_id": i, "text": "a"} for i in kept.missing()]
+    due = [kept.add([row]) for row in rows[: len(expected)]]
+    assert due == expected
+
+
+# Dies if: this host's rows are overwritten by another's before they are read.
+def test_rows_of_all_hosts_are_taken_up(tmp_path, monkeypatch):
+  folder, wanted = epath.Path(tmp_path), {0: range(20)}
+  for host, ids in ((0, range(8)), (3, range(8, 12))):
+    monkeypatch.setattr(hosts, "index", lambda host=host: host)
+    left = shards.Shards(epath.Path(tmp_path / str(host)), wanted)
+    left.add([{"row_id": i, "text": "a"} for i in ids])
+    (tmp_path / str(host)).mkdir()
+    left.put_aside()
+    (waiting,) = (tmp_path / str(host)).iterdir()
+    waiting.rename(tmp_path / waiting.name)
+  found = shards.Shards(folder, wanted, aside_every=3)
+  assert found.missing() == list(range(12, 20))
