@@ -16,8 +16,8 @@ from gd_jax.reporting import drawing, sweep_figure
 HERE = pathlib.Path(__file__).parent
 SWEEPS = ("tier1", "tier2", *table.ABLATIONS)
 _TITLE = (
-  "{}: accuracy, % of {} texts.\nWhere there are several draws, small dots "
-  "are draws, each the mean of its students, and whiskers their std."
+  "{}: accuracy, % of {} texts.\nSmall dots are draws, each the mean of its "
+  "students, and whiskers their std; an arm without them has one draw."
 )
 
 
