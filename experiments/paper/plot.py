@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).parent
 SWEEPS = ("tier1", "tier2", *table.ABLATIONS)
 _TITLE = (
   "{}: accuracy, % of {} texts.\nSmall dots are draws, each the mean of its "
-  "students, and whiskers their std; an arm without them has one draw."
+  "students,\nand whiskers their std; an arm without them has one draw."
 )
 
 
