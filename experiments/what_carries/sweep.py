@@ -44,7 +44,7 @@ CHANGES = (
   {"corpus.temperature": 0.8},
   {"corpus.sampler": "pure"},
   {"corpus.top_p": 0.9},
-  # Less and more finetuning than held-out texts ask for: one look, at the end.
+  # Less and more finetuning than held-out texts ask for: evaluated at the end.
   {"generator.max_steps": 40, "generator.eval_every_steps": 40},
   {"generator.max_steps": 200, "generator.eval_every_steps": 200},
 )

@@ -70,9 +70,9 @@ def of(
   rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
   labels = artefacts.read_json(workdir / "data/task.json")["labels"]
 
-  def part(own, below, *, streams=(), name="generator"):
+  def part(own, at, *, streams=(), name="generator"):
     return Part(
-      folder=below,
+      folder=at,
       train=[row for row in own if row["split"] == "train"],
       heldout=[row for row in own if row["split"] == "heldout"],
       prefixed=tuple(labels) if condition == "prefix" else (),

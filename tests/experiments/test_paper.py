@@ -2,28 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 import importlib
 import json
-import pathlib
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from gd_jax import config_checks, sweeps
 from gd_jax.errors import UserError
+from tests.experiments.finished_runs import (
+  ACCURACY,
+  AS_IN_CARRIES,
+  CARRIES,
+  ROOT,
+  TIER1,
+  N,
+  paper,
+  taken,
+  write_runs,
+)
 
-ROOT = pathlib.Path(__file__).parents[2]
 SWEEPS = sorted((ROOT / "experiments/paper").glob("tier*.py"))
 SWEEPS.append(ROOT / "experiments/what_carries/sweep.py")
-N = 400
 
 
 @pytest.fixture(autouse=True)
 def _root(monkeypatch):
   monkeypatch.syspath_prepend(str(ROOT))
-
-
-def paper(name):
-  return importlib.import_module(f"experiments.paper.{name}")
 
 
 # Dies if: a sweep names a field that the config lacks, or reads test rows to
@@ -52,71 +55,6 @@ def test_dbpedia_has_draws_of_80():
     for task in ("trec", "dbpedia", "dbpedia_100")
   }
   assert labels == {"trec": 100, "dbpedia": 80, "dbpedia_100": 100}
-
-
-ACCURACY = {"teacher": 0.9, "tfidf": 0.6, "kd": 0.7, "gd": 0.8}
-TIER1 = str(ROOT / "experiments/paper/tier1.py")
-CARRIES = str(ROOT / "experiments/what_carries/sweep.py")
-# What all points of that sweep have besides tier1's.
-AS_IN_CARRIES = {
-  "data.evaluate_on": "validation",
-  "students.total_steps": 800,
-}
-
-
-def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
-  """Workdirs in which each arm is right that often, as a sweep leaves them."""
-  labels = np.random.default_rng(9).integers(0, 3, N)
-  for draw in range(draws):
-    run = folder / f"seed={draw}"
-    (run / "data").mkdir(parents=True)
-    (run / "generator").mkdir()
-    (run / "report/logits").mkdir(parents=True)
-    row_id = np.random.default_rng(draw).permutation(N)
-    (run / "data/evaluation_labels.json").write_text(
-      json.dumps({"row_id": row_id.tolist(), "label": labels[row_id].tolist()})
-    )
-    arms = {}
-    for i, (arm, share) in enumerate(accuracy.items()):
-      rng = np.random.default_rng([draw, i])
-      count = 1 if arm == "teacher" else seeds
-      # Nobody ever gets the row with the id 0.
-      right = (rng.random((count, N)) < share) & (row_id != 0)[None]
-      chosen = (labels[row_id] + ~right) % 3
-      save_file(
-        {"row_id": row_id, "logits": np.eye(3, dtype=np.float32)[chosen]},
-        run / f"report/logits/{arm}.safetensors",
-      )
-      arms[arm] = {"params_total": 1_080_000}
-      if arm != "teacher":
-        texts = 11_000 + draw if arm == "gd" else 0
-        student = run / f"students/{arm}/0"
-        student.mkdir(parents=True)
-        summary = json.dumps({"generated_rows": texts})
-        (student / "summary.json").write_text(summary)
-    config = paper("tier1").get_config("trec")
-    point = {"data.seed": draw, "seed": draw} | fields
-    results = {
-      "arms": arms,
-      "config": sweeps.apply(config, point).to_dict(),
-      "task": "trec",
-      "evaluate_on": "test",
-      "num_labelled": 578,
-      "platform": "cpu (2 cores)",
-      "versions": {},
-      "seconds": {},
-    }
-    (run / "report/results.json").write_text(json.dumps(results))
-    (run / "report/manifest.json").write_text("{}")
-    counts = {"heldout_perplexity": 30.0 + draw}
-    manifest = json.dumps({"counts": counts})
-    (run / "generator/manifest.json").write_text(manifest)
-  return folder
-
-
-def taken(folders, *, take=None, config=f"{TIER1}:trec"):
-  collect = paper("collect")
-  return collect.collect(collect.Sweep(config), folders, take)
 
 
 @pytest.fixture
@@ -351,30 +289,6 @@ def test_an_arm_may_come_from_another_sweep(out, tmp_path):
   assert set(scores) == {*ACCURACY, "gd_pretrained"}
 
 
-# Dies if: a point of two changes is compared with what differs in both.
-def test_what_carries_changes_one_thing_at_a_time():
-  table = importlib.import_module("experiments.what_carries.table")
-  sweep = importlib.import_module("experiments.what_carries.sweep")
-  longer = {"students.total_steps": 1600}
-  expected = [
-    (
-      {"students.num_texts": 4000, "students.second_round": 0.5},
-      {"students.num_texts": 4000},
-    ),
-    ({"teacher.restarts": 3, "teacher.keep": 3}, {"teacher.restarts": 3}),
-    (longer | {"students.labelled_fraction": 0.1}, longer),
-    (longer | {"students.loss": "mse"}, longer),
-    (longer | {"students.batch_size": 64}, longer),
-    (longer | {"students.eval_every_steps": 1600}, longer),
-  ]
-  wanted = {json.dumps(change): than for change, than in expected}
-  # Results lie in the order in which they were collected.
-  for others in (sweep.CHANGES, sweep.CHANGES[::-1]):
-    for change in sweep.CHANGES:
-      found = table._compared_with(change, others)
-      assert found == wanted.get(json.dumps(change), {})
-
-
 # Dies if: an arm has no real texts to read, or real texts are read in vain.
 def test_the_ceiling_is_where_real_texts_are():
   for task in paper("base").TASKS:
@@ -387,31 +301,6 @@ def test_the_ceiling_is_where_real_texts_are():
       assert (config.soft_labels.real_texts is None) == (
         has or task == "dbpedia"
       )
-
-
-def test_what_carries_compares_with_the_baseline(tmp_path):
-  table = importlib.import_module("experiments.what_carries.table")
-  folders = []
-  for name, share, fields in (
-    ("base", 0.8, {}),
-    ("mse", 0.9, {"students.loss": "mse"}),
-  ):
-    folders.append(
-      write_runs(
-        tmp_path / name,
-        draws=4 if name == "base" else 2,
-        accuracy={"gd": share},
-        **AS_IN_CARRIES,
-        **fields,
-      )
-    )
-  target = tmp_path / "carries/trec"
-  paper("collect").save(target, taken(folders, config=f"{CARRIES}:trec"))
-  _, base, mse, *others = table.lines(tmp_path / "carries")
-  assert base[1:3] == ["baseline", "4"] and base[4:] == ["", ""]
-  assert mse[1:3] == ["students.loss=mse", "2"]
-  assert mse[4] == "baseline" and mse[5].startswith("+")
-  assert [row[1] for row in others] == ["not run"] * 3
 
 
 # Dies if: rows are taken for another run's after a kill between two files.

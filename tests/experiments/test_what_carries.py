@@ -1,0 +1,60 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The table of what carries compares a change with what it adds to."""
+
+import json
+
+from experiments.what_carries import sweep, table
+from tests.experiments.finished_runs import (
+  AS_IN_CARRIES,
+  CARRIES,
+  paper,
+  taken,
+  write_runs,
+)
+
+
+# Dies if: a point of two changes is compared with what differs in both.
+def test_what_carries_changes_one_thing_at_a_time():
+  longer = {"students.total_steps": 1600}
+  expected = [
+    (
+      {"students.num_texts": 4000, "students.second_round": 0.5},
+      {"students.num_texts": 4000},
+    ),
+    ({"teacher.restarts": 3, "teacher.keep": 3}, {"teacher.restarts": 3}),
+    (longer | {"students.labelled_fraction": 0.1}, longer),
+    (longer | {"students.loss": "mse"}, longer),
+    (longer | {"students.batch_size": 64}, longer),
+    (longer | {"students.eval_every_steps": 1600}, longer),
+  ]
+  wanted = {json.dumps(change): than for change, than in expected}
+  # Results lie in the order in which they were collected.
+  for others in (sweep.CHANGES, sweep.CHANGES[::-1]):
+    for change in sweep.CHANGES:
+      found = table._compared_with(change, others)
+      assert found == wanted.get(json.dumps(change), {})
+
+
+def test_what_carries_compares_with_the_baseline(tmp_path):
+  folders = []
+  for name, share, fields in (
+    ("base", 0.8, {}),
+    ("mse", 0.9, {"students.loss": "mse"}),
+  ):
+    folders.append(
+      write_runs(
+        tmp_path / name,
+        draws=4 if name == "base" else 2,
+        accuracy={"gd": share},
+        **AS_IN_CARRIES,
+        **fields,
+      )
+    )
+  target = tmp_path / "carries/trec"
+  paper("collect").save(target, taken(folders, config=f"{CARRIES}:trec"))
+  _, base, mse, *others = table.lines(tmp_path / "carries")
+  assert base[1:3] == ["baseline", "4"] and base[4:] == ["", ""]
+  assert mse[1:3] == ["students.loss=mse", "2"]
+  assert mse[4] == "baseline" and mse[5].startswith("+")
+  assert [row[1] for row in others] == ["not run"] * 3
