@@ -39,6 +39,18 @@ CHANGES = (
   # Evaluated once, at the end: no choice by few held-out rows.
   {"students.eval_every_steps": 800},
   {"students.total_steps": 1600, "students.eval_every_steps": 1600},
+  # As many parameters, spent on more words of fewer numbers each.
+  *(
+    {
+      "students.total_steps": 1600,
+      "students.vocab_size": vocab_size,
+      "students.embed_width": embed_width,
+    }
+    for vocab_size, embed_width in ((12_000, 64), (16_000, 48), (24_000, 32))
+  ),
+  # More than the default's 12,000, or on AG News 8,000.
+  {"corpus.num_texts": 16_000},
+  {"students.total_steps": 1600, "corpus.num_texts": 16_000},
   {"teacher.restarts": 3},
   {"teacher.restarts": 3, "teacher.keep": 3},
   {"corpus.temperature": 0.8},

@@ -27,6 +27,14 @@ def test_what_carries_changes_one_thing_at_a_time():
     (longer | {"students.loss": "mse"}, longer),
     (longer | {"students.batch_size": 64}, longer),
     (longer | {"students.eval_every_steps": 1600}, longer),
+    *(
+      (
+        longer | {"students.vocab_size": words, "students.embed_width": width},
+        longer,
+      )
+      for words, width in ((12_000, 64), (16_000, 48), (24_000, 32))
+    ),
+    (longer | {"corpus.num_texts": 16_000}, longer),
   ]
   wanted = {json.dumps(change): than for change, than in expected}
   # Results lie in the order in which they were collected.
