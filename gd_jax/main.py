@@ -211,7 +211,7 @@ def _parse(argv: list[str]) -> None:
     raise UserError(
       f"don't know what to do with {rest[1]!r}: flags are --NAME=VALUE"
     )
-  if _WORKDIR.value is None:
+  if not _WORKDIR.value:
     raise UserError("--workdir is missing: say where artefacts shall be kept")
   if _CONFIG.value is None and not _VERIFY.value:
     raise UserError("--config is missing: try --config=configs/trec.py")

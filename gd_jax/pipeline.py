@@ -77,10 +77,13 @@ def run(
     if phase.name in checked(phases if phases is not None else NAMES)
   ]
   with workdirs.lock(workdir), hosts.leading(workdir):
-    workdirs.sweep_leftovers(workdir)
+    workdirs.sweep_leftovers(workdir, NAMES)
+    cleared = dependents(checked(redo))
+    # All that can be refused is refused before anything is removed.
     _require_texts(config, workdir, chosen)
-    _clear(workdir, dependents(checked(redo)), progress)
-    _require_compatible(config, workdir, chosen)
+    _require_sources(config, workdir, chosen, cleared=cleared)
+    _require_compatible(config, workdir, chosen, cleared=cleared)
+    _clear(workdir, cleared, progress)
     whole: set[str] = set()
     for number, phase in enumerate(chosen, start=1):
       signals.check()
@@ -134,7 +137,39 @@ def _clear(
   if present:
     progress.say(f"--redo removes from {workdir}: {', '.join(present)}")
   for name in present:
-    workdirs.clear(workdir / name)
+    # Without a sign of this program it may be somebody's own data.
+    if recipes.is_signed(workdir / name):
+      workdirs.clear(workdir / name)
+    else:
+      aside = workdirs.set_aside(workdir / name)
+      progress.warn(
+        f"nothing tells that {workdir / name} was made here: it is kept, as "
+        f"{aside}"
+      )
+
+
+def _require_sources(
+  config: Config,
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  *,
+  cleared: Collection[str],
+) -> None:
+  """Looks for what the phases that are cleared will be made of.
+
+  Raises:
+    UserError: It is not there, or is about to be cleared itself.
+  """
+  chosen = {phase.name for phase in phases}
+  for phase in phases:
+    for name in phase.reads:
+      if name in cleared and name not in chosen:
+        raise UserError(
+          f"--redo clears {name}, which {phase.name} needs and --phases leaves "
+          f"out: add {name} to --phases"
+        )
+    if phase.name in cleared:
+      recipes.sources_of(phase, config)
 
 
 def _require_texts(
@@ -152,7 +187,11 @@ def _require_texts(
 
 
 def _require_compatible(
-  config: Config, workdir: epath.Path, phases: Sequence[Phase]
+  config: Config,
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  *,
+  cleared: Collection[str],
 ) -> None:
   """Refuses a changed config before any work is done.
 
@@ -161,15 +200,24 @@ def _require_compatible(
       one would leave behind.
   """
   changing: set[str] = set()
-  for phase in phases:
+  # What is read is of this config too, or a report would tell of another one.
+  needed = {phase.name for phase in phases}
+  for phase in reversed(PHASES):
+    if phase.name in needed:
+      needed.update(phase.reads)
+  for phase in PHASES:
+    if phase.name not in needed or phase.derived or phase.name in cleared:
+      continue
     recipe = recipes.recipe_of(workdir / phase.name)
-    if recipe is None or phase.derived:
+    if recipe is None:
       continue
     fields = recipes.recipe_config(config, phase)
     changes = recipes.changes(recipe, config=fields, inputs=recipe["inputs"])
     refused = recipes.hindrances(recipe, phase, changes)
     if refused:
       raise _refusal(phase, workdir, str(refused[0]))
+    if phase not in phases:
+      continue
     left_behind = changing.intersection(phase.reads) - {*phase.follows}
     if left_behind:
       raise _refusal(

@@ -123,12 +123,7 @@ def inputs_of(
         f"run it first, with --phases={name},{phase.name}"
       )
     found[name] = manifest["fingerprint"]
-  if phase.name == "data":
-    source = tasks.source_fingerprint(config)
-    if source is not None:
-      found["source"] = source
-  if phase.model is not None:
-    found["model"] = hub.fingerprint(_field(config, phase.model))
+  found |= sources_of(phase, config)
   if files := texts_of(phase, config):
     is_done = artefacts.read_manifest(workdir / phase.name) is not None
     found["texts"] = (
@@ -136,6 +131,24 @@ def inputs_of(
       if is_done and not all(map(general_text.is_at_hand, files))
       else artefacts.digest(sorted(map(general_text.fingerprint, files)))
     )
+  return found
+
+
+def sources_of(phase: Phase, config: Config) -> dict[str, str]:
+  """Fingerprints of what `phase` reads from outside of the workdir.
+
+  Files of general text are not among it: they are not needed once read.
+
+  Raises:
+    UserError: It is not there.
+  """
+  found = {}
+  if phase.name == "data":
+    source = tasks.source_fingerprint(config)
+    if source is not None:
+      found["source"] = source
+  if phase.model is not None:
+    found["model"] = hub.fingerprint(_field(config, phase.model))
   return found
 
 
@@ -153,6 +166,12 @@ def hindrances(
       continue
     found.append(difference)
   return found
+
+
+def is_signed(folder: epath.Path) -> bool:
+  """Whether `folder` is empty, or a file in it tells that a phase made it."""
+  names = [name for name, _ in artefacts.files_below(folder)]
+  return not names or any(map(artefacts.is_proof, names))
 
 
 def recipe_of(folder: epath.Path) -> dict[str, Any] | None:

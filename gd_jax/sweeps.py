@@ -114,7 +114,9 @@ def run(
     zip(folders, configs, strict=True), start=1
   ):
     progress.say(f"point {number}/{len(points)}: {folder.name}")
-    others = [other for other in folders if other != folder and other.exists()]
+    # What is to be redone is not taken over from points that are still to be.
+    known = folders[: number - 1] if redo else folders
+    others = [other for other in known if other != folder and other.exists()]
     pipeline.run(
       point_config,
       folder,

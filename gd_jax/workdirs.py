@@ -8,7 +8,7 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from etils import epath
 
@@ -17,7 +17,12 @@ from gd_jax.errors import UserError
 
 
 def clear(folder: epath.Path) -> None:
-  """Removes a folder so that a kill midway leaves it absent, not half there."""
+  """Removes a folder so that a kill midway leaves it absent, not half there.
+
+  Of a link to a folder the link alone goes.
+  """
+  if _is_link(folder):
+    folder.unlink()
   if not folder.exists():
     return
   trash = folder.parent / f".trash-{folder.name}-{secrets.token_hex(4)}"
@@ -25,16 +30,51 @@ def clear(folder: epath.Path) -> None:
   trash.rmtree()
 
 
-def sweep_leftovers(folder: epath.Path) -> None:
-  """Removes what a killed process left half written or half removed."""
+def set_aside(folder: epath.Path) -> epath.Path:
+  """Gives a folder a name beside its own that nothing else uses.
+
+  Returns:
+    Where it lies now.
+  """
+  aside = folder.parent / f"{folder.name}.aside-{secrets.token_hex(4)}"
+  folder.rename(aside)
+  return aside
+
+
+def sweep_leftovers(workdir: epath.Path, names: Collection[str]) -> None:
+  """Removes what a killed process left half written or half removed.
+
+  Args:
+    workdir: Whose lock is held.
+    names: Of the folders in it that are this program's own. What else lies
+      there, other runs' workdirs among it, is not looked at, nor is what links
+      lead to.
+  """
+  own = tuple(f"{mark}{name}-" for mark in atomic.LEFTOVERS for name in names)
+  for entry in list(workdir.iterdir()):
+    if _is_link(entry) or not entry.is_dir():
+      continue
+    if entry.name.startswith(own):
+      entry.rmtree()
+    elif entry.name in names:
+      _sweep_below(entry)
+
+
+def _sweep_below(folder: epath.Path) -> None:
   for entry in list(folder.iterdir()):
+    if _is_link(entry):
+      continue
     if entry.is_dir():
       if entry.name.startswith(atomic.LEFTOVERS):
         entry.rmtree()
       elif not entry.name.startswith("."):
-        sweep_leftovers(entry)
+        _sweep_below(entry)
     elif entry.name.startswith(".") and entry.name.endswith(atomic.TEMPORARY):
       entry.unlink()
+
+
+def _is_link(path: epath.Path) -> bool:
+  return os.path.islink(os.fspath(path))  # In a bucket there are none.
 
 
 def unproven(folder: epath.Path) -> Iterator[tuple[epath.Path, str]]:

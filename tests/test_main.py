@@ -35,6 +35,7 @@ def command(monkeypatch, capsys):
   ("flags", "words"),
   [
     ([], ["--workdir is missing"]),
+    (["--config=configs/trec.py", "--workdir="], ["--workdir is missing"]),
     (["--workdir=w"], ["--config is missing"]),
     (["--config=configs/terc.py", "--workdir=w"], ["configs/terc.py", "trec"]),
     (["--config=configs/trec.py:fast"], ["'quick'", "'fast'"]),

@@ -8,7 +8,15 @@ import pytest
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, journal, pipeline, signals, verifier, workdirs
+from gd_jax import (
+  artefacts,
+  journal,
+  pipeline,
+  recipes,
+  signals,
+  verifier,
+  workdirs,
+)
 from gd_jax.errors import UserError
 
 
@@ -163,6 +171,54 @@ def test_redo_clears_what_depends_on_it(house, config, tmp_path, progress):
   _run(house, config, tmp_path, progress)
   config.grow.n = 0
   assert _run(house, config, tmp_path, progress, redo=["grow"]) == ALL[1:]
+
+
+# Dies if: --redo removes before all that can be refused is refused.
+@pytest.mark.parametrize(
+  ("changed", "options", "words"),
+  [
+    ("draw", {"redo": ["train"]}, r"draw\.n was 1 and is now 2"),
+    (None, {"redo": ["grow"], "phases": ["tell"]}, "add train to --phases"),
+    (None, {"redo": ["draw"]}, "no such model"),
+  ],
+)
+def test_a_redo_that_is_refused_removes_nothing(
+  changed, options, words, house, config, tmp_path, progress, monkeypatch
+):
+  def refuse(phase, config):
+    raise UserError("no such model")
+
+  _run(house, config, tmp_path, progress)
+  if changed is None:
+    monkeypatch.setattr(recipes, "sources_of", refuse)
+  else:
+    config[changed].n = 2
+  with pytest.raises(UserError, match=words):
+    _run(house, config, tmp_path, progress, **options)
+  assert {path.name for path in tmp_path.iterdir()} >= {*ALL}
+  assert house.ran == []
+
+
+# Dies if: --redo deletes a user's folder that has the name of a phase.
+def test_redo_keeps_what_nothing_signs(house, config, tmp_path, progress):
+  (tmp_path / "draw").mkdir()
+  (tmp_path / "draw" / "train.tsv").write_text("mine")
+  with pytest.raises(UserError, match="--redo=draw"):
+    _run(house, config, tmp_path, progress)
+  assert _run(house, config, tmp_path, progress, redo=["draw"]) == ALL
+  kept = [path.read_text() for path in tmp_path.glob("draw.aside-*/train.tsv")]
+  assert kept == ["mine"]
+
+
+# Dies if: a phase is made from what another config made.
+def test_a_phase_that_is_only_read_is_of_this_config(
+  house, config, tmp_path, progress
+):
+  _run(house, config, tmp_path, progress)
+  config.draw.n = 2
+  with pytest.raises(UserError, match=r"draw\.n was 1 and is now 2"):
+    _run(house, config, tmp_path, progress, phases=["tell"])
+  assert house.ran == []
 
 
 def test_growing_extends_and_refuses_to_leave_a_phase_behind(

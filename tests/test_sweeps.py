@@ -84,3 +84,22 @@ def test_all_runs_are_in_one_table_and_one_plot(tmp_path, monkeypatch, capsys):
   assert "students.lr" in svg and ">0.25<" in svg and ">0.5<" in svg
   found = artefacts.read_json(tmp_path / "sweep.json")
   assert [row["point"] for row in found] == points
+
+
+# Dies if: what is to be redone is taken over from a point still to be redone.
+def test_a_redo_takes_nothing_over_from_later_points(tmp_path, monkeypatch):
+  taken = []
+
+  def run(config, folder, *, reuse, **options):
+    del config, options
+    taken.append((folder.name, [other.name for other in reuse]))
+
+  monkeypatch.setattr(pipeline, "run", run)
+  monkeypatch.setattr(config_checks, "check", lambda config: None)
+  points = [{"students.lr": rate} for rate in (0.25, 0.5, 0.75)]
+  names = [sweeps.folder_name(point) for point in points]
+  for name in names:
+    (tmp_path / name).mkdir()
+  quiet = Progress(quiet=True)
+  sweeps.run(_config(), points, tmp_path, redo=["teacher"], progress=quiet)
+  assert taken == [(name, names[:i]) for i, name in enumerate(names)]

@@ -76,15 +76,33 @@ def test_a_read_only_workdir_is_refused_in_one_line(tmp_path):
 
 
 # Dies if: what a killed process left is counted, kept, or cleared at the top
-# of the workdir alone.
+# of the workdir alone; or if what is not this program's goes with it.
 def test_leftovers_are_swept(tmp_path):
   workdir = epath.Path(tmp_path)
-  for name in (".trash-a-1", "draw/.trash-resume-2"):
+  for name in (".trash-draw-1", "draw/.trash-resume-2", "notes", ".trash-my-2"):
     (workdir / name).mkdir(parents=True)
     (workdir / name / "file").write_text("x")
+  (workdir / "notes" / ".todo.tmp").write_text("x")
   (workdir / "draw" / ".rows.jsonl.ab12.tmp").write_text("x")
   (workdir / "draw" / "rows.jsonl").write_text("x")
   files = [name for name, _ in artefacts.files_below(workdir / "draw")]
   assert files == ["rows.jsonl"]
-  workdirs.sweep_leftovers(workdir)
-  assert sorted(p.name for p in tmp_path.rglob("*")) == ["draw", "rows.jsonl"]
+  for link in ("draw/linked", "grow"):
+    (tmp_path / link).symlink_to(tmp_path / "notes")
+  workdirs.sweep_leftovers(workdir, ["draw", "grow"])
+  found = {os.path.relpath(path, tmp_path) for path in tmp_path.rglob("*")}
+  assert found == {
+    *("draw", "draw/rows.jsonl", "draw/linked", "grow"),
+    *("notes", "notes/file", "notes/.todo.tmp"),
+    *(".trash-my-2", ".trash-my-2/file"),
+  }
+
+
+# Dies if: a link is refused after it was renamed, or what it leads to goes.
+def test_of_a_link_the_link_alone_is_cleared(tmp_path):
+  (tmp_path / "disk").mkdir()
+  (tmp_path / "disk" / "rows.jsonl").write_text("x")
+  (tmp_path / "corpus").symlink_to(tmp_path / "disk")
+  workdirs.clear(epath.Path(tmp_path) / "corpus")
+  assert [path.name for path in tmp_path.iterdir()] == ["disk"]
+  assert (tmp_path / "disk" / "rows.jsonl").exists()
