@@ -27,6 +27,8 @@ from gd_jax.errors import UserError
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 STARTED = "started.json"
+_RECIPE_FIELDS = ("config", "inputs")
+_MANIFEST_FIELDS = (*_RECIPE_FIELDS, "counts", "files")
 
 # Files whose bytes depend on the clock or on what was asked for when, and
 # Orbax folders, whose metadata do too: `params.json` holds the digest of the
@@ -258,6 +260,11 @@ def _read_recipe(path: epath.Path) -> dict[str, Any] | None:
     raise UserError(
       f"{path} has format version {recipe['format']}, this program reads "
       f"{FORMAT_VERSION}: use another --workdir, or {mend(path)}"
+    )
+  wanted = _MANIFEST_FIELDS if path.name == MANIFEST else _RECIPE_FIELDS
+  if not all(isinstance(recipe.get(name), dict) for name in wanted):
+    raise UserError(
+      f"{path} is damaged (it lacks some of {', '.join(wanted)}): {mend(path)}"
     )
   # Early manifests of this format had no digest.
   said = recipe.pop("digest", None)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from gd_jax.data import tasks
 from gd_jax.errors import UserError
 from gd_jax.phases import corpus, data, export, generator
 from gd_jax.training import arms, generator_parts, student_setting
@@ -59,6 +60,8 @@ _SHARE: Rule = _number(lambda x: 0 <= x <= 1), "between 0 and 1"
 _PART: Rule = _number(lambda x: 0 <= x < 1), "0 or more and below 1"
 _ABOVE_0_TO_1: Rule = _number(lambda x: 0 < x <= 1), "above 0 and at most 1"
 _ONE = _at_least(1)
+# Seeds are of at most 63 bits; nan and inf are not below it either.
+_NUMBERS_END = 2**63
 _TRAINING = {
   "learning_rate": _POSITIVE,
   "weight_decay": _FROM_0,
@@ -119,7 +122,9 @@ _RULES: dict[str, dict[str, Rule]] = {
   },
   "soft_labels": {
     "batch_size": _ONE,
-    "rules": _or_none(_POSITIVE),
+    "rules": _or_none(
+      (_number(lambda x: 0 < x <= 100), "above 0 and at most 100")
+    ),
     "real_texts": _or_none(_FROM_0),
   },
   "students": {
@@ -162,8 +167,15 @@ def check(config: config_dict.ConfigDict) -> None:
   Raises:
     UserError: The first one that makes no sense, and what it can be.
   """
+  _check_numbers(config, "config")
   if "data" in config:
     data.check(config.data)
+    if config.get("task") == tasks.CUSTOM and config.data.dir:
+      raise UserError(
+        f"config.data.dir={config.data.dir} is for other tasks: the rows of "
+        "'custom' lie in the folder of --config=configs/custom.py:FOLDER, so "
+        "leave it out"
+      )
   for section, rules in _RULES.items():
     fields: Any = config
     for name in section.split("."):
@@ -184,6 +196,19 @@ def check(config: config_dict.ConfigDict) -> None:
     _check_real(config)
   if "teacher" in config:
     _check_kept(config.teacher)
+
+
+def _check_numbers(section: config_dict.ConfigDict, name: str) -> None:
+  """No field means anything by a number that is none, or one without end."""
+  for field, value in section.items():
+    if isinstance(value, config_dict.ConfigDict):
+      _check_numbers(value, f"{name}.{field}")
+      continue
+    for number in value if isinstance(value, tuple | list) else (value,):
+      if isinstance(number, int | float) and not abs(number) < _NUMBERS_END:
+        raise UserError(
+          f"{name}.{field} is {value!r}; no number here can be so large, or nan"
+        )
 
 
 def _check_heads(scratch: config_dict.ConfigDict) -> None:

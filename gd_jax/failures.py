@@ -17,6 +17,8 @@ _FULL_WORDS = (
   "Disk quota exceeded",
   "File too large",
 )
+# What XLA begins the message with, whatever device it is of.
+_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -35,6 +37,22 @@ def as_user_error(error: Exception) -> UserError | None:
     return UserError(
       f"{error.filename or error} can't be written or read ({error.strerror}): "
       "mend its permissions or choose another --workdir"
+    )
+  if isinstance(error, NotADirectoryError | FileExistsError):
+    return UserError(
+      f"{error.filename or error} is a file where a folder has to be: move it "
+      "away or choose another --workdir"
+    )
+  if isinstance(error, IsADirectoryError):
+    return UserError(
+      f"{error.filename or error} is a folder where a file has to be: move it "
+      "away or choose another --workdir"
+    )
+  if isinstance(error, MemoryError) or _OUT_OF_MEMORY in str(error):
+    return UserError(
+      f"out of memory ({one_line(error)[:200]}): lower the phase's batch_size, "
+      "for sampling corpus.slots, or set accumulate_steps or remat; --dry_run "
+      "tells what each phase needs"
     )
   # TensorStore, beneath Orbax, has errors of its own for a full disk.
   if any(words in str(error) for words in _FULL_WORDS):

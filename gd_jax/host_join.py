@@ -37,6 +37,11 @@ def start(
   """
   coordinator = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
   if coordinator is None and not automatic:
+    if num_processes is not None or process_id is not None:
+      raise UserError(
+        "--num_processes and --process_id do nothing without "
+        "--coordinator=HOST:PORT: add it"
+      )
     return
   if num_processes is None:
     num_processes = _number("JAX_NUM_PROCESSES")

@@ -28,6 +28,7 @@ from etils import epath
 from ml_collections import config_flags
 
 from gd_jax import (
+  __version__,
   config_files,
   devices,
   emptied,
@@ -35,16 +36,23 @@ from gd_jax import (
   hosts,
   hub,
   pipeline,
+  pipes,
   profiling,
   signals,
   sweeps,
   verifier,
+  workdirs,
 )
 from gd_jax.errors import UserError
 from gd_jax.planning import machines, plan
 from gd_jax.progress import Progress
 
 FLAGS = flags.FLAGS
+# Without one of these the pipeline runs; what each has no use for.
+_OTHER_WORK = {
+  "verify": ("redo", "reuse", "profile"),
+  "dry_run": ("phases", "redo", "reuse", "profile"),
+}
 
 emptied.allow()
 
@@ -113,6 +121,11 @@ def main() -> int:
   130, 143: stopped by Ctrl-C, SIGTERM, after saving.
   """
   progress = Progress()
+  asked = {*sys.argv[1:]}
+  if asked & {"--help", "-h", "--version"}:
+    with pipes.reader_may_leave():
+      print(__version__ if "--version" in asked else _usage())
+    return 0
   try:
     _parse(sys.argv)
     _keep_quiet()
@@ -148,8 +161,10 @@ def main() -> int:
 
 
 def _run(progress: Progress) -> int:
-  workdir = _WORKDIR.value
-  assert workdir is not None, "_parse has looked"
+  assert _WORKDIR.value is not None, "_parse has looked"
+  # Shells expand the ~ of a word's start alone.
+  workdir = os.path.expanduser(_WORKDIR.value)
+  workdirs.require_reachable(workdir)
   if _VERIFY.value:
     return _verify(workdir, progress)
   if _DRY_RUN.value:
@@ -157,7 +172,7 @@ def _run(progress: Progress) -> int:
   options = {
     "phases": _PHASES.value,
     "redo": _REDO.value,
-    "reuse": _REUSE.value,
+    "reuse": [os.path.expanduser(other) for other in _REUSE.value],
     "progress": progress,
   }
   with profiling.trace(_PROFILE.value):
@@ -171,9 +186,10 @@ def _run(progress: Progress) -> int:
 
 
 def _verify(workdir: str, progress: Progress) -> int:
-  problems = verifier.verify(workdir, phases=_PHASES.value)
-  for problem in problems:
-    print(problem)
+  problems = verifier.verify(workdir, phases=_PHASES.value, progress=progress)
+  with pipes.reader_may_leave():
+    for problem in problems:
+      print(problem)
   if not problems:
     progress.say(f"{workdir}: everything is as its manifests say")
   return 1 if problems else 0
@@ -182,8 +198,9 @@ def _verify(workdir: str, progress: Progress) -> int:
 def _plan(workdir: str) -> int:
   machine = machines.parse(_DEVICES.value)
   lines, texts = plan.make(_CONFIG.value, epath.Path(workdir), machine)
-  for line in plan.describe(lines, texts, machine):
-    print(line)
+  with pipes.reader_may_leave():
+    for line in plan.describe(lines, texts, machine):
+      print(line)
   return 0
 
 
@@ -215,6 +232,44 @@ def _parse(argv: list[str]) -> None:
     raise UserError("--workdir is missing: say where artefacts shall be kept")
   if _CONFIG.value is None and not _VERIFY.value:
     raise UserError("--config is missing: try --config=configs/trec.py")
+  _refuse_idle_flags()
+
+
+def _refuse_idle_flags() -> None:
+  """A flag that would do nothing was given for a reason.
+
+  Raises:
+    UserError: There is one.
+  """
+  chosen = [name for name in (*_OTHER_WORK, "sweep") if FLAGS[name].value]
+  if len(chosen) > 1:
+    raise UserError(
+      f"--{chosen[0]} and --{chosen[1]} are two kinds of work: give one of them"
+    )
+  for work in set(chosen) & {*_OTHER_WORK}:
+    for name in _OTHER_WORK[work]:
+      if FLAGS[name].present:
+        raise UserError(f"--{work} has no use for --{name}: leave it out")
+  if FLAGS["devices"].present and not _DRY_RUN.value:
+    raise UserError("--devices does nothing without --dry_run: add it")
+
+
+def _usage() -> str:
+  # Not __name__: absl has its own name for a module that is run by `-m`.
+  module = FLAGS.find_module_defining_flag("workdir")
+  lines = [
+    f"  --{flag.name}: {' '.join(flag.help.split())}"
+    for flag in FLAGS.flags_by_module_dict()[module]
+  ]
+  return "\n".join(
+    [
+      "gd-jax --config=FILE.py --workdir=FOLDER [--config.FIELD=VALUE ...]",
+      "",
+      *sorted(lines),
+      "",
+      "The fields of a config are in docs/configs.md.",
+    ]
+  )
 
 
 def _raised_in(error: Exception) -> str | None:

@@ -8,6 +8,7 @@ overwritten: the run ends with a line that names the field and both values.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from etils import epath
 
@@ -137,15 +138,24 @@ def _clear(
   if present:
     progress.say(f"--redo removes from {workdir}: {', '.join(present)}")
   for name in present:
-    # Without a sign of this program it may be somebody's own data.
-    if recipes.is_signed(workdir / name):
-      workdirs.clear(workdir / name)
-    else:
-      aside = workdirs.set_aside(workdir / name)
-      progress.warn(
-        f"nothing tells that {workdir / name} was made here: it is kept, as "
-        f"{aside}"
-      )
+    _remove(workdir / name, progress)
+
+
+def _remove(folder: epath.Path, progress: Progress) -> None:
+  """Clears a phase's folder; one that holds somebody's own files is kept."""
+  if not recipes.is_signed(folder):
+    aside = workdirs.set_aside(folder)
+    progress.warn(
+      f"nothing tells that {folder} was made here: it is kept, as {aside}"
+    )
+  elif foreign := recipes.foreign(folder):
+    aside = workdirs.set_aside(folder)
+    progress.warn(
+      f"{foreign[0]} in {folder} was not made here: the folder is kept, as "
+      f"{aside}"
+    )
+  else:
+    workdirs.clear(folder)
 
 
 def _require_sources(
@@ -235,6 +245,28 @@ def _refusal(phase: Phase, workdir: epath.Path, why: str) -> UserError:
   )
 
 
+def _is_done_in(
+  other: epath.Path,
+  phase: Phase,
+  fields: dict[str, Any],
+  inputs: dict[str, str],
+) -> bool:
+  """Whether `phase` can be taken over from the workdir `other`.
+
+  Raises:
+    UserError: It could, but for a file that is damaged.
+  """
+  try:
+    return artefacts.is_done(other / phase.name, fields, inputs)
+  except UserError as error:
+    # A --redo of this run would not mend that workdir.
+    problem = str(error).partition(": run again with")[0]
+    raise UserError(
+      f"{phase.name} can't be taken over from {other}: {problem}; mend it "
+      f"there with --redo={phase.name}, or leave out --reuse={other}"
+    ) from error
+
+
 def _run_phase(
   phase: Phase,
   config: Config,
@@ -263,9 +295,7 @@ def _run_phase(
   if recipe is None:
     workdirs.clear(folder)
     for other in reuse:
-      if other != workdir and artefacts.is_done(
-        other / phase.name, fields, inputs
-      ):
+      if other != workdir and _is_done_in(other, phase, fields, inputs):
         workdirs.take_over(other / phase.name, folder)
         progress.say(f"{title}: taken over from {other}")
         whole.add(phase.name)
@@ -285,7 +315,7 @@ def _run_phase(
         whole.add(phase.name)
         return
       if phase.derived:
-        workdirs.clear(folder)
+        _remove(folder, progress)
       else:
         journal.seed(folder, manifest)
   for name in set(phase.reads) - whole:

@@ -15,30 +15,22 @@ import contextlib
 import itertools
 import json
 import os
+import secrets
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from gd_jax import predict
+from gd_jax import pipes, predict, predict_input
 from gd_jax.errors import UserError
+from gd_jax.predict_input import Line
 from gd_jax.progress import Progress
 
-TEXT_COLUMNS = ("text", "sentence")
-# A longer line is not read as a whole.
-MAX_LINE_BYTES = 10_000_000
 _ROWS_AT_A_TIME = 512
 _TOLD = 10
 _COLUMNS = ("line", "label", "probability", "error")
-
-
-class Line(NamedTuple):
-  """One line of the input: a text, or what is wrong with it."""
-
-  number: int
-  text: str | None
-  error: str | None
-  end: int  # its last byte's place in the file
+_ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def cli() -> None:
@@ -64,8 +56,11 @@ def main(argv: list[str]) -> int:
         _answer_file(classifier, flags.input, flags.output, progress)
   except BrokenPipeError:
     # Whoever reads the answers, such as `head`, has enough of them.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    pipes.close_stdout()
     return 0
+  except KeyboardInterrupt:
+    print("gd-jax-predict: interrupted", file=sys.stderr)
+    return 130
   except (UserError, OSError) as error:
     print(f"gd-jax-predict: {error}", file=sys.stderr)
     return 2
@@ -80,8 +75,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
   given.add_argument("--text", help="one text")
   given.add_argument(
     "--input",
-    help="FILE.tsv with a column `text`, FILE.jsonl with a field `text`, or"
-    " any other file, or - for stdin: a text a line",
+    help="FILE.tsv or FILE.csv with a column `text`, FILE.jsonl with a field"
+    " `text`, or any other file, or - for stdin: a text a line",
   )
   parser.add_argument(
     "--output", default="-", help="FILE.jsonl or FILE.tsv; - is stdout (JSON)"
@@ -111,10 +106,12 @@ def _answer_file(
   progress: Progress,
 ) -> None:
   total, bad, done = 0, 0, 0
+  _require_another_file(source, target)
   with contextlib.ExitStack() as stack:
-    file: BinaryIO = sys.stdin.buffer
     size = 0
-    if source != "-":
+    if source == "-":
+      file = _stdin()
+    else:
       file = stack.enter_context(open(source, "rb"))
       size = os.fstat(file.fileno()).st_size
     out = stack.enter_context(_output(target))
@@ -122,7 +119,7 @@ def _answer_file(
     bar = None
     if size:  # of a pipe it isn't known
       bar = stack.enter_context(progress.bar("predict", size, unit="bytes"))
-    for chunk in _chunks(read_lines(file, source), _ROWS_AT_A_TIME):
+    for chunk in _chunks(predict_input.read(file, source), _ROWS_AT_A_TIME):
       for line in (line for line in chunk if line.error):
         bad += 1
         if bad <= _TOLD:
@@ -156,18 +153,44 @@ def _answer(
       )
 
 
+def _stdin() -> BinaryIO:
+  if sys.stdin is None:
+    raise UserError(
+      "--input=- reads stdin, which is closed: pipe texts into it"
+    )
+  return sys.stdin.buffer
+
+
+def _require_another_file(source: str, target: str) -> None:
+  if "-" in (source, target) or not os.path.exists(target):
+    return
+  if os.path.samefile(source, target):
+    raise UserError(
+      f"--output={target} is the file that --input names: give it another name"
+    )
+
+
 @contextlib.contextmanager
 def _output(target: str) -> Iterator[TextIO]:
-  """The file `target`, which appears when all of it is written."""
+  """The file `target`, which appears when all of it is written.
+
+  A link goes on to lead where it did; pipes and devices are written into.
+  """
   if target == "-":
     yield sys.stdout
     sys.stdout.flush()
     return
-  temporary = f"{target}.tmp"
+  path = os.path.realpath(target)
+  if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+      yield file
+    return
+  folder, name = os.path.split(path)
+  temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
   try:
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
       yield file
-    os.replace(temporary, target)
+    os.replace(temporary, path)
   except BaseException:
     with contextlib.suppress(OSError):
       os.unlink(temporary)
@@ -175,95 +198,22 @@ def _output(target: str) -> Iterator[TextIO]:
 
 
 def _writer(target: str, out: TextIO) -> Callable[[dict[str, Any]], None]:
-  if not target.endswith(".tsv"):
+  if not target.lower().endswith(".tsv"):
     return lambda row: print(json.dumps(row, ensure_ascii=False), file=out)
   print("\t".join(_COLUMNS), file=out)
   return lambda row: print(
-    "\t".join(str(row.get(name, "")) for name in _COLUMNS), file=out
+    "\t".join(_cell(row.get(name, "")) for name in _COLUMNS), file=out
   )
+
+
+def _cell(value: Any) -> str:
+  # A label from a .jsonl or .csv file may hold what ends a cell or a row.
+  return str(value).translate(_ESCAPES)
 
 
 def _chunks(lines: Iterator[Line], rows: int) -> Iterator[list[Line]]:
   while chunk := list(itertools.islice(lines, rows)):
     yield chunk
-
-
-def read_lines(file: BinaryIO, source: str) -> Iterator[Line]:
-  """The texts of a file; its name's end says of which kind it is.
-
-  Raises:
-    UserError: A .tsv file's header has no column for the text.
-  """
-  parse: Callable[[str], str] = str
-  numbered = enumerate(_raw_lines(file), start=1)
-  if source.endswith(".tsv"):
-    _, (header, _) = next(numbered, (0, (b"", 0)))
-    parse = _tsv_parser(header, source)
-  elif source.endswith((".jsonl", ".json")):
-    parse = _text_of_json
-  for number, (raw, end) in numbered:
-    if not raw and parse is not str:
-      continue
-    try:
-      yield Line(number, parse(_decoded(raw)), None, end)
-    except ValueError as error:
-      yield Line(number, None, str(error), end)
-
-
-def _raw_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-  """(line without its end, where it ends); of a too long one only the start."""
-  end = 0
-  while raw := file.readline(MAX_LINE_BYTES + 1):
-    end += len(raw)
-    rest = raw
-    while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
-      rest = file.readline(MAX_LINE_BYTES + 1)
-      end += len(rest)
-    yield raw.removesuffix(b"\n").removesuffix(b"\r"), end
-
-
-def _decoded(raw: bytes) -> str:
-  if len(raw) > MAX_LINE_BYTES:
-    raise ValueError(f"longer than {MAX_LINE_BYTES:,} bytes")
-  try:
-    return raw.decode("utf-8")
-  except UnicodeDecodeError as error:
-    raise ValueError(f"invalid UTF-8 at byte {error.start + 1}") from error
-
-
-def _tsv_parser(header: bytes, source: str) -> Callable[[str], str]:
-  text = header.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-  columns = [name.strip().casefold() for name in text.split("\t")]
-  places = [columns.index(name) for name in TEXT_COLUMNS if name in columns]
-  if not places:
-    raise UserError(
-      f"{source}, line 1: no column is named 'text'; name the columns there, "
-      "or give the texts as a .txt file, one a line"
-    )
-
-  def parse(line: str) -> str:
-    # Of two columns the last may hold tabs, as in training files.
-    at_last = len(columns) <= 2 and places[0] == len(columns) - 1
-    cells = line.split("\t", len(columns) - 1 if at_last else -1)
-    if len(cells) != len(columns):
-      raise ValueError(f"{len(cells)} columns, the header has {len(columns)}")
-    return cells[places[0]]
-
-  return parse
-
-
-def _text_of_json(line: str) -> str:
-  try:
-    row = json.loads(line)
-  # RecursionError: a line of a thousand brackets.
-  except (ValueError, RecursionError) as error:
-    raise ValueError(f"no valid JSON ({error})") from error
-  names = [
-    name for name in TEXT_COLUMNS if isinstance(row, dict) and name in row
-  ]
-  if not names or not isinstance(row[names[0]], str):
-    raise ValueError("no object with a string 'text'")
-  return row[names[0]]
 
 
 if __name__ == "__main__":

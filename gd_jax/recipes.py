@@ -174,6 +174,24 @@ def is_signed(folder: epath.Path) -> bool:
   return not names or any(map(artefacts.is_proof, names))
 
 
+def foreign(folder: epath.Path) -> list[str]:
+  """Names of the files in a finished folder that its manifest doesn't know.
+
+  Of an unfinished folder, or one whose manifest is damaged, that can't be told.
+  """
+  try:
+    manifest = artefacts.read_manifest(folder)
+  except UserError:
+    return []
+  if manifest is None:
+    return []
+  return [
+    name
+    for name, _ in artefacts.files_below(folder)
+    if name not in manifest["files"] and not artefacts.is_proof(name)
+  ]
+
+
 def recipe_of(folder: epath.Path) -> dict[str, Any] | None:
   """What `folder` was made by, or is being made by; None if it's not begun.
 

@@ -16,16 +16,21 @@ from gd_jax import (
   workdirs,
 )
 from gd_jax.errors import UserError
+from gd_jax.progress import Progress
 
 
 def verify(
-  workdir: epath.PathLike, *, phases: Collection[str] | None = None
+  workdir: epath.PathLike,
+  *,
+  phases: Collection[str] | None = None,
+  progress: Progress | None = None,
 ) -> list[str]:
   """Checks every artefact of `workdir` and says what is wrong with each.
 
   Args:
     workdir: where the artefacts lie.
     phases: names of the only phases to look at; None: all.
+    progress: where it is said what could not be looked at; None: stderr.
 
   Returns:
     One line per problem, each with the mend.
@@ -36,6 +41,8 @@ def verify(
   if not any((workdir / name).is_dir() for name in pipeline.NAMES):
     raise UserError(f"{workdir} holds no artefact: check --workdir")
   names = pipeline.checked(phases if phases is not None else pipeline.NAMES)
+  # Read first: a phase that ends meanwhile is looked at, not passed over.
+  writer = workdirs.holder(workdir)
   found = []
   for phase in (phase for phase in pipeline.PHASES if phase.name in names):
     folder = workdir / phase.name
@@ -44,7 +51,12 @@ def verify(
       manifest = artefacts.read_manifest(folder)
       if recipe is None:
         continue
-      if manifest is None:
+      if manifest is None and writer is not None:
+        # Half of it may be a step further than the other half.
+        (progress or Progress()).say(
+          f"{folder} is not looked at: process {writer} is at work in {workdir}"
+        )
+      elif manifest is None:
         found += _wrong_with_unfinished(folder)
       else:
         found += _wrong_with_finished(phase, workdir, manifest)

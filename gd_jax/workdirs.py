@@ -16,6 +16,23 @@ from gd_jax import artefacts, atomic, journal, leases
 from gd_jax.errors import UserError
 
 
+def require_reachable(folder: epath.PathLike) -> None:
+  """Looks whether what opens the bucket of a gs:// path is installed.
+
+  Raises:
+    UserError: It is not, or nothing opens such paths.
+  """
+  if "://" not in os.fspath(folder):
+    return
+  try:
+    epath.Path(folder).exists()
+  except (ImportError, ValueError) as error:
+    raise UserError(
+      f"{folder} can't be opened ({error}): for gs:// install gd_jax[gcs], or "
+      "choose a local folder"
+    ) from error
+
+
 def clear(folder: epath.Path) -> None:
   """Removes a folder so that a kill midway leaves it absent, not half there.
 
@@ -139,6 +156,33 @@ def take_over(source: epath.Path, target: epath.Path) -> None:
   incoming.rename(target)
 
 
+def holder(workdir: epath.Path) -> str | None:
+  """Which live process writes into `workdir`; None: none.
+
+  Only a lock is looked at: a lease's holder may have died a moment ago.
+  """
+  path = os.fspath(workdir / ".lock")
+  if "://" in path or not os.path.exists(path):
+    return None
+  try:
+    handle = os.open(path, os.O_RDONLY)
+  except OSError:
+    return None
+  try:
+    fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return None
+  except OSError as error:
+    if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+      return None
+    return _name_in(handle)
+  finally:
+    os.close(handle)
+
+
+def _name_in(handle: int) -> str:
+  return os.pread(handle, 64, 0).decode(errors="replace").strip() or "?"
+
+
 @contextlib.contextmanager
 def lock(workdir: epath.Path) -> Iterator[None]:
   """Holds `workdir` for this process; the kernel lets go when it dies.
@@ -173,9 +217,8 @@ def lock(workdir: epath.Path) -> Iterator[None]:
         with leases.hold(workdir):
           yield
         return
-      holder = os.pread(handle, 64, 0).decode(errors="replace").strip()
       raise UserError(
-        f"the workdir {workdir} is in use by process {holder or '?'}: wait "
+        f"the workdir {workdir} is in use by process {_name_in(handle)}: wait "
         "for it, stop it, or choose another --workdir"
       ) from error
     os.ftruncate(handle, 0)

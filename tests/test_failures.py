@@ -18,6 +18,10 @@ from gd_jax.models.pretrained import PretrainedError
     (OSError(errno.EDQUOT, "Quota", "f.json"), "disk is full"),
     (RuntimeError("x: Disk quota exceeded"), "disk is full"),
     (OSError(errno.EACCES, "Denied", "f.json"), "f.json can't be written"),
+    (OSError(errno.ENOTDIR, "No", "w/data"), "w/data is a file where a folder"),
+    (OSError(errno.EISDIR, "Is", "w/f.json"), "w/f.json is a folder where a"),
+    (MemoryError(), "out of memory (MemoryError)"),
+    (RuntimeError("RESOURCE_EXHAUSTED: 9 GB\nat x"), "lower the phase's batch"),
   ],
 )
 def test_what_a_user_can_mend_is_one_line(error, words):

@@ -55,6 +55,38 @@ def command(monkeypatch, capsys):
     (["--config=configs/trec.py", "--config.task=None"], ["config.task"]),
     (["--config=README.md"], ["README.md, line"]),
     (["--config=configs/common.py"], ["configs/common.py: get_config()"]),
+    (
+      [
+        "--config=configs/trec.py",
+        "--config.seed=9223372036854775808",
+        "--workdir=w",
+      ],
+      ["config.seed is 9223372036854775808", "so large"],
+    ),
+    (
+      ["--config=configs/trec.py", "--config.students.mix=nan", "--workdir=w"],
+      ["config.students.mix is nan"],
+    ),
+    (
+      [
+        "--config=configs/trec.py",
+        "--config.students.balance=inf",
+        "--workdir=w",
+      ],
+      ["config.students.balance is inf"],
+    ),
+    (
+      [
+        "--config=configs/trec.py",
+        "--config.soft_labels.rules=1e12",
+        "--workdir=w",
+      ],
+      ["config.soft_labels.rules is 1000000000000.0", "at most 100"],
+    ),
+    (
+      ["--config=configs/custom.py:F", "--config.data.dir=D", "--workdir=w"],
+      ["config.data.dir=D is for other tasks"],
+    ),
     (["--wrokdir=w"], ["wrokdir", "workdir"]),
     (["--config=configs/trec.py", "--workdir=w", "trec"], ["'trec'"]),
     (
@@ -62,6 +94,26 @@ def command(monkeypatch, capsys):
       ["'teach'", "teacher"],
     ),
     (["--workdir=/nowhere/w", "--verify"], ["no workdir /nowhere/w"]),
+    (
+      ["--config=configs/trec.py", "--workdir=w", "--verify", "--sweep"],
+      ["--verify and --sweep are two kinds of work"],
+    ),
+    (
+      ["--config=configs/trec.py", "--workdir=w", "--verify", "--redo=data"],
+      ["--verify has no use for --redo"],
+    ),
+    (
+      ["--config=configs/trec.py", "--workdir=w", "--dry_run", "--phases=data"],
+      ["--dry_run has no use for --phases"],
+    ),
+    (
+      ["--config=configs/trec.py", "--workdir=w", "--devices=h200"],
+      ["--devices does nothing without --dry_run"],
+    ),
+    (
+      ["--config=configs/trec.py", "--workdir=w", "--num_processes=2"],
+      ["do nothing without --coordinator"],
+    ),
   ],
 )
 def test_bad_input_gets_one_line_and_exit_2(
@@ -76,6 +128,26 @@ def test_bad_input_gets_one_line_and_exit_2(
   assert "Traceback" not in said and "\\n" not in said
   for word in words:
     assert word in said
+
+
+def test_help_and_version_are_answered(monkeypatch, capsys):
+  for flag, words in (("--help", "--workdir: "), ("--version", "0.")):
+    monkeypatch.setattr(sys, "argv", ["gd-jax", flag])
+    assert main.main() == 0
+    assert words in capsys.readouterr().out
+
+
+# Dies if: a run gets a folder named ~ where it stands.
+def test_a_home_folder_is_found(command, monkeypatch, tmp_path):
+  found = []
+  monkeypatch.setenv("HOME", str(tmp_path))
+  monkeypatch.setattr(
+    pipeline,
+    "run",
+    lambda _, workdir, **options: found.append((workdir, options["reuse"])),
+  )
+  command("--config=configs/trec.py", "--workdir=~/w", "--reuse=~/other")
+  assert found == [(f"{tmp_path}/w", [f"{tmp_path}/other"])]
 
 
 # Dies if: "None" is taken for text, or for a number.

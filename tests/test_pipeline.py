@@ -210,6 +210,53 @@ def test_redo_keeps_what_nothing_signs(house, config, tmp_path, progress):
   assert kept == ["mine"]
 
 
+# Dies if: what a user laid beside an artefact's files goes with them.
+@pytest.mark.parametrize("redo", [True, False])
+def test_a_file_that_was_not_made_here_is_kept(
+  house, config, tmp_path, progress, redo
+):
+  _run(house, config, tmp_path, progress)
+  (tmp_path / "tell" / "notes.txt").write_text("mine")
+  if not redo:  # made anew without asking
+    config.tell.n = 2
+  _run(house, config, tmp_path, progress, redo=["tell"] if redo else [])
+  assert house.ran == ["tell"]
+  assert not (tmp_path / "tell" / "notes.txt").exists()
+  kept = [path.read_text() for path in tmp_path.glob("tell.aside-*/notes.txt")]
+  assert kept == ["mine"]
+  assert "notes.txt" in progress.warnings[-1]
+
+
+# Dies if: a phase that another process is writing is called damaged.
+def test_verify_passes_over_what_is_being_written(
+  house, config, tmp_path, progress, capsys
+):
+  house.fail, house.leaves_half = "train", True
+  with pytest.raises(RuntimeError, match="killed"):
+    _run(house, config, tmp_path, progress)
+  (tmp_path / "train" / "half.json").write_text("half")
+  assert workdirs.holder(epath.Path(tmp_path)) is None
+  assert "is not as it was written" in verifier.verify(tmp_path)[0]
+  (tmp_path / "grow" / "out.json").write_text("{}")
+  with workdirs.lock(epath.Path(tmp_path)):
+    found = verifier.verify(tmp_path)
+  assert len(found) == 1 and "grow" in found[0]
+  said = capsys.readouterr().err
+  assert f"process {os.getpid()} is at work in {tmp_path}" in said
+
+
+@pytest.mark.parametrize(
+  "text", ['{"format": 1}', '{"format": 1, "files": []}']
+)
+def test_a_manifest_without_its_fields_is_damaged(
+  house, config, tmp_path, progress, text
+):
+  _run(house, config, tmp_path, progress)
+  (tmp_path / "grow" / "manifest.json").write_text(text)
+  with pytest.raises(UserError, match=r"manifest\.json is damaged \(it lacks"):
+    _run(house, config, tmp_path, progress)
+
+
 # Dies if: a phase is made from what another config made.
 def test_a_phase_that_is_only_read_is_of_this_config(
   house, config, tmp_path, progress
@@ -282,6 +329,16 @@ def test_reuse_takes_over_what_matches(house, config, tmp_path, progress):
   config.train.n = 2
   ran = _run(house, config, tmp_path / "b", progress, reuse=[tmp_path / "a"])
   assert ran == ["train", "tell"]
+
+
+# Dies if: the advice is a --redo that mends another workdir than the damaged.
+def test_a_damaged_workdir_is_not_reused(house, config, tmp_path, progress):
+  _run(house, config, tmp_path / "a", progress)
+  (tmp_path / "a" / "grow" / "out.json").write_text("{}")
+  with pytest.raises(UserError, match="grow can't be taken over from") as said:
+    _run(house, config, tmp_path / "b", progress, reuse=[str(tmp_path / "a")])
+  assert f"leave out --reuse={tmp_path / 'a'}" in str(said.value)
+  assert "run again" not in str(said.value)
 
 
 def test_a_moved_workdir_stays_valid(house, config, tmp_path, progress):

@@ -17,7 +17,7 @@ from etils import epath
 from flax import traverse_util
 
 import gd_jax
-from gd_jax import artefacts, predict, predict_files
+from gd_jax import artefacts, predict, predict_files, predict_input
 from gd_jax.data import tokenizers, vocabulary
 from gd_jax.errors import UserError
 from gd_jax.export import onnx_students
@@ -209,7 +209,7 @@ assert not slow, slow
 
 
 def _lines(name, data):
-  return list(predict_files.read_lines(io.BytesIO(data), name))
+  return list(predict_input.read(io.BytesIO(data), name))
 
 
 def test_bad_lines_are_answered_and_stop_nothing(made, tmp_path, capsys):
@@ -240,9 +240,96 @@ def test_columns_of_a_tsv_file():
     _lines("a.tsv", b"hello\nworld\n")
 
 
+def test_a_text_may_hold_tabs_in_either_of_two_columns():
+  found = _lines("a.TSV", b"text\tlabel\na\tb\tx\n")
+  assert found[0].text == "a\tb"
+
+
+def test_rows_of_a_csv_file():
+  # Dies if: a .csv file is read as plain lines, or a bad row ends the reading.
+  data = b'\xef\xbb\xbfid,Text\n1,"a, b\nc"\n\n2\n3,\xff\n4,"d" e\n5,f\r\n'
+  found = _lines("a.Csv", data)
+  assert [(line.number, line.text) for line in found] == [
+    (2, "a, b\nc"),
+    (5, None),
+    (6, None),
+    (7, None),
+    (8, "f"),
+  ]
+  assert [line.error for line in found[1:4]] == [
+    "1 columns, the header has 2",
+    "invalid UTF-8 at byte 3",
+    "no valid CSV (',' expected after '\"')",
+  ]
+  assert found[-1].end == len(data)
+  with pytest.raises(UserError, match="no column is named 'text'"):
+    _lines("a.csv", b"")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text():
+  bom = b"\xef\xbb\xbf"
+  assert _lines("a.txt", bom + b"a\n")[0].text == "a"
+  assert _lines("a.jsonl", bom + b'{"text": "a"}\n')[0].text == "a"
+
+
+def test_the_input_is_never_replaced(made, tmp_path, capsys):
+  # Dies if: two names of one file are taken for two files.
+  source, link = tmp_path / "in.txt", tmp_path / "link.jsonl"
+  source.write_text("who?\n")
+  link.symlink_to(source)
+  for target in (source, link):
+    flags = [f"--model={made}", f"--input={source}", f"--output={target}"]
+    assert predict_files.main(flags) == 2
+    assert "is the file that --input names" in capsys.readouterr().err
+  assert source.read_text() == "who?\n"
+
+
+def test_the_output_goes_where_its_name_leads(made, tmp_path):
+  # Dies if: a link or a pipe is replaced by a file, or a neighbour is.
+  source = tmp_path / "in.txt"
+  source.write_text("who?\n")
+  real, link = tmp_path / "real.jsonl", tmp_path / "link.jsonl"
+  neighbour = tmp_path / "real.jsonl.tmp"
+  neighbour.write_text("mine")
+  real.write_text("old")
+  link.symlink_to(real)
+  flags = [f"--model={made}", f"--input={source}"]
+  assert predict_files.main([*flags, f"--output={link}"]) == 0
+  assert link.is_symlink() and json.loads(real.read_text())["line"] == 1
+  assert neighbour.read_text() == "mine"
+  assert predict_files.main([*flags, "--output=/dev/null"]) == 0
+  assert pathlib.Path("/dev/null").is_char_device()
+
+
+def test_a_label_with_a_tab_stays_in_its_cell(spoilt, tmp_path):
+  source, target = tmp_path / "in.txt", tmp_path / "out.TSV"
+  source.write_text("who?\n")
+  artefacts.write_json(spoilt / "labels.json", ["a\tb", "c\nd", "e\rf"])
+  _write_sums(spoilt)
+  flags = [f"--model={spoilt}", f"--input={source}", f"--output={target}"]
+  assert predict_files.main(flags) == 0
+  rows = [line.split("\t") for line in target.read_text().splitlines()]
+  assert [len(row) for row in rows] == [4, 4]
+  assert rows[1][1] in (r"a\tb", r"c\nd", r"e\rf")
+
+
+def test_closed_stdin_and_ctrl_c_get_a_line(made, monkeypatch, capsys):
+  flags = [f"--model={made}", "--input=-"]
+  monkeypatch.setattr(sys, "stdin", None)
+  assert predict_files.main(flags) == 2
+  assert "stdin, which is closed" in capsys.readouterr().err
+
+  def stop(*_, **__):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(predict, "load", stop)
+  assert predict_files.main(flags) == 130
+  assert capsys.readouterr().err == "gd-jax-predict: interrupted\n"
+
+
 def test_a_line_without_end_takes_no_memory(monkeypatch):
   # Dies if: a whole line is read before its length is looked at.
-  monkeypatch.setattr(predict_files, "MAX_LINE_BYTES", 10)
+  monkeypatch.setattr(predict_input, "MAX_LINE_BYTES", 10)
   found = _lines("-", b"0123456789\n" + b"x" * 95 + b"\n\nlast")
   assert [line.text for line in found] == ["0123456789", None, "", "last"]
   assert found[1].error == "longer than 10 bytes"

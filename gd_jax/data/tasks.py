@@ -107,6 +107,7 @@ def load(config: Any, progress: Progress) -> Splits:
       progress=progress,
     )
   train, evaluation = rows["train"], rows.get(data.evaluate_on)
+  labels = _labels(train)
   if evaluation is None:
     train, evaluation = _carve(train)
     progress.say(
@@ -117,7 +118,7 @@ def load(config: Any, progress: Progress) -> Splits:
     train=train,
     validation=evaluation if data.evaluate_on == "validation" else None,
     test=evaluation if data.evaluate_on == "test" else None,
-    labels=_labels(train),
+    labels=labels,
   )
 
 

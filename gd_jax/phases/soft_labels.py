@@ -104,12 +104,21 @@ def run(
 def _make_by_rules(
   config, folder: epath.Path, labelled, *, num_kept: int
 ) -> list[dict[str, Any]]:
-  """Texts made from the rows to train on, written to their file."""
+  """Texts made from the rows to train on, written to their file.
+
+  Raises:
+    UserError: The share asked for is less than one text.
+  """
   path, share = folder / rules.TEXTS, config.soft_labels.rules
   if share is None:
     if devices.is_first():
       path.unlink(missing_ok=True)
     return []
+  if not round(share * num_kept):
+    raise UserError(
+      f"config.soft_labels.rules is {share}, which makes no text of "
+      f"{num_kept:,}: raise it, or set it to None"
+    )
   made = rules.make(
     [row["text"] for row in labelled if row["split"] == "train"],
     num_texts=round(share * num_kept),

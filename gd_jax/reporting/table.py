@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gd_jax import pipes
 from gd_jax.reporting import arms, settings, statistics, words
 from gd_jax.reporting.settings import Point, Points, Results
 
@@ -131,9 +132,17 @@ def _over_draws(draws: Sequence[Results], name: str) -> str:
   return words.spread(statistics.over_seeds(means)) if means else ""
 
 
+class _Console(Console):
+  """Where nobody reads the table, the run goes on without it."""
+
+  def on_broken_pipe(self) -> None:
+    self.quiet = True
+    pipes.close_stdout()
+
+
 def _console() -> Console:
-  console = Console()
-  return console if console.is_terminal else Console(width=_FILE_WIDTH)
+  console = _Console()
+  return console if console.is_terminal else _Console(width=_FILE_WIDTH)
 
 
 def _table(title: str, footnote: str) -> Table:

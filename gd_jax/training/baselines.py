@@ -81,12 +81,18 @@ def fit(
   from sklearn.svm import LinearSVC
 
   if len(set(labels)) < 2:
-    raise UserError("tfidf: all labelled rows have the same label")
+    raise UserError(
+      "tfidf: all labelled rows have the same label; leave it out of"
+      " config.students.arms, or add rows of another class"
+    )
   vectorizer = _vectorizer()
   try:
     features = vectorizer.fit_transform(texts)
   except ValueError as error:  # "empty vocabulary"
-    raise UserError(f"tfidf: no labelled row has a word ({error})") from error
+    raise UserError(
+      f"tfidf: no labelled row has a word ({error}); leave it out of"
+      " config.students.arms"
+    ) from error
   # The seed is of the order in which the solver visits rows.
   svm = LinearSVC(C=1.0, random_state=0, max_iter=10_000)
   svm.fit(features, np.asarray(labels))

@@ -116,6 +116,15 @@ def test_without_a_validation_file_a_fifth_of_train_is_set_apart(config):
   assert tasks.load(config, Progress(quiet=True)) == splits
 
 
+# Dies if: what is left after the carve is taken for all that the file holds.
+def test_two_rows_a_class_are_not_taken_for_swapped_columns(config, folder):
+  (folder / "train.tsv").write_text(_tsv(*_many("Train", 4)))
+  config.data.evaluate_on = "validation"
+  splits = tasks.load(config, Progress(quiet=True))
+  assert len(splits.train) == len(splits.evaluation) == 2
+  assert splits.labels == ("a", "b")
+
+
 def test_csv_and_json_lines_in_one_folder(config, folder, progress):
   (folder / "train.tsv").unlink()
   (folder / "train.csv").write_text('text,label\n"a, b",x\nc,y\nd,y\n')

@@ -8,6 +8,7 @@ import pytest
 
 from gd_jax import artefacts, checkpoints, rngs, signals
 from gd_jax.data import logits, rules, texts, tokenizers, unlabelled
+from gd_jax.errors import UserError
 from gd_jax.models import bert, families, pretrained
 from gd_jax.phases import soft_labels
 
@@ -154,6 +155,16 @@ def test_goes_on_after_a_stop(labelled, config, progress, stop_after):
   }
   soft_labels.run(config, labelled, progress)
   assert {p.name: p.read_bytes() for p in folder.iterdir()} == expected
+
+
+def test_a_share_of_less_than_one_text_is_refused(labelled, config, progress):
+  # Dies if: the arm rules_kd is left with no text, and told to redo for ever.
+  with config.unlocked():
+    config.soft_labels.rules = 0.01
+  with pytest.raises(
+    UserError, match=r"rules is 0\.01, which makes no text of 5"
+  ):
+    soft_labels.run(config, labelled, progress)
 
 
 # Dies if: rules read held-out rows, a mask is plain text to the teacher, rows

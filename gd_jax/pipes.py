@@ -1,0 +1,26 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Whoever reads our stdout, such as `head`, may have had enough of it."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+  """What is printed below goes nowhere once nobody reads it any more."""
+  try:
+    yield
+    if sys.stdout is not None:
+      sys.stdout.flush()
+  except BrokenPipeError:
+    close_stdout()
+
+
+def close_stdout() -> None:
+  """Sends stdout nowhere, so that Python's own flush at exit can't fail."""
+  nowhere = os.open(os.devnull, os.O_WRONLY)
+  os.dup2(nowhere, sys.stdout.fileno())
+  os.close(nowhere)

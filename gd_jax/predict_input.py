@@ -1,0 +1,189 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The texts of a file of any size, read row by row; a bad row ends nothing.
+
+The forms are those of labelled files, see `data.files`, without a need for
+labels; a file whose name tells of none of them holds a text a line.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
+
+from gd_jax.errors import UserError
+
+TEXT_COLUMNS = ("text", "sentence")
+# A longer line is not read as a whole.
+MAX_LINE_BYTES = 10_000_000
+_BOM = b"\xef\xbb\xbf"
+
+
+class Line(NamedTuple):
+  """One row of the input: a text, or what is wrong with it."""
+
+  number: int  # of the line where it begins, from 1
+  text: str | None
+  error: str | None
+  end: int  # its last byte's place in the file
+
+
+def read(file: BinaryIO, source: str) -> Iterator[Line]:
+  """The texts of a file; its name's end says of which kind it is.
+
+  Raises:
+    UserError: The header of a .tsv or .csv file has no column for the text.
+  """
+  lines = _Lines(file)
+  suffix = os.path.splitext(source)[1].lower()
+  if suffix == ".csv":
+    yield from _csv(lines, source)
+    return
+  parse: Callable[[str], str] = str
+  if suffix == ".tsv":
+    parse = _tsv_parser(lines.header(), source)
+  elif suffix in (".jsonl", ".json"):
+    parse = _text_of_json
+  for raw in lines:
+    if not raw and parse is not str:
+      continue
+    text = problem = None
+    try:
+      text = parse(_decoded(raw))
+    except ValueError as error:
+      problem = str(error)
+    yield Line(lines.number, text, problem, lines.end)
+
+
+class _Lines:
+  """The lines without their ends; of a too long one only the start.
+
+  Attributes:
+    number: of the last line that was read, from 1.
+    end: where it ends in the file, bytes.
+  """
+
+  def __init__(self, file: BinaryIO):
+    self._file = file
+    self.number = self.end = 0
+
+  def __iter__(self) -> Iterator[bytes]:
+    return self
+
+  def __next__(self) -> bytes:
+    raw = rest = self._file.readline(MAX_LINE_BYTES + 1)
+    if not raw:
+      raise StopIteration
+    self.number += 1
+    self.end += len(raw)
+    while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
+      rest = self._file.readline(MAX_LINE_BYTES + 1)
+      self.end += len(rest)
+    if self.number == 1:
+      raw = raw.removeprefix(_BOM)
+    return raw.removesuffix(b"\n").removesuffix(b"\r")
+
+  def header(self) -> str:
+    """The first line; "" if there is none."""
+    return next(self, b"").decode("utf-8", "replace")
+
+
+class _Decoded:
+  """Lines as text for the csv module.
+
+  No generator: that would be at its end after the first line it can't decode.
+  """
+
+  def __init__(self, lines: _Lines):
+    self._lines = lines
+
+  def __iter__(self) -> Iterator[str]:
+    return self
+
+  def __next__(self) -> str:
+    return _decoded(next(self._lines)) + "\n"
+
+
+def _decoded(raw: bytes) -> str:
+  if len(raw) > MAX_LINE_BYTES:
+    raise ValueError(f"longer than {MAX_LINE_BYTES:,} bytes")
+  try:
+    return raw.decode("utf-8")
+  except UnicodeDecodeError as error:
+    raise ValueError(f"invalid UTF-8 at byte {error.start + 1}") from error
+
+
+def _place(columns: list[str], source: str) -> int:
+  """The number of the column with the text."""
+  names = [name.strip().casefold() for name in columns]
+  places = [names.index(name) for name in TEXT_COLUMNS if name in names]
+  if not places:
+    raise UserError(
+      f"{source}, line 1: no column is named 'text'; name the columns there, "
+      "or give the texts as a .txt file, one a line"
+    )
+  return places[0]
+
+
+def _require_width(cells: list[str], columns: list[str]) -> None:
+  if len(cells) != len(columns):
+    raise ValueError(f"{len(cells)} columns, the header has {len(columns)}")
+
+
+def _tsv_parser(header: str, source: str) -> Callable[[str], str]:
+  columns = header.split("\t")
+  place = _place(columns, source)
+
+  def parse(line: str) -> str:
+    # Of two columns the one with the text may hold tabs, as in training files.
+    if len(columns) > 2:
+      cells = line.split("\t")
+    elif place == len(columns) - 1:
+      cells = line.split("\t", place)
+    else:
+      cells = line.rsplit("\t", 1)
+    _require_width(cells, columns)
+    return cells[place]
+
+  return parse
+
+
+def _csv(lines: _Lines, source: str) -> Iterator[Line]:
+  limit = csv.field_size_limit(MAX_LINE_BYTES)  # One for the whole process.
+  try:
+    columns = next(csv.reader([lines.header()]), [])
+    place = _place(columns, source)
+    reader = csv.reader(_Decoded(lines), strict=True)
+    while True:
+      number = lines.number + 1
+      text = problem = None
+      try:
+        cells = next(reader)
+        if not cells:
+          continue
+        _require_width(cells, columns)
+        text = cells[place]
+      except StopIteration:
+        return
+      except csv.Error as error:
+        problem = f"no valid CSV ({error})"
+      except ValueError as error:
+        problem = str(error)
+      yield Line(number, text, problem, lines.end)
+  finally:
+    csv.field_size_limit(limit)
+
+
+def _text_of_json(line: str) -> str:
+  try:
+    row = json.loads(line)
+  # RecursionError: a line of a thousand brackets.
+  except (ValueError, RecursionError) as error:
+    raise ValueError(f"no valid JSON ({error})") from error
+  names = [
+    name for name in TEXT_COLUMNS if isinstance(row, dict) and name in row
+  ]
+  if not names or not isinstance(row[names[0]], str):
+    raise ValueError("no object with a string 'text'")
+  return row[names[0]]
