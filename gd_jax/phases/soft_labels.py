@@ -25,6 +25,7 @@ from gd_jax.data import (
   tokenizers,
   unlabelled,
 )
+from gd_jax.errors import UserError
 from gd_jax.models import families
 from gd_jax.progress import Progress
 from gd_jax.training import metrics, predict
