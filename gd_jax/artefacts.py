@@ -253,7 +253,12 @@ def read_started(folder: epath.Path) -> dict[str, Any] | None:
 def _read_recipe(path: epath.Path) -> dict[str, Any] | None:
   if not path.exists():
     return None
-  recipe = read_json(path)
+  try:
+    recipe = read_json(path)
+  except UserError:
+    if path.exists():
+      raise
+    return None  # Another process has removed it since.
   if not isinstance(recipe, dict) or "format" not in recipe:
     raise UserError(f"{path} is damaged (no manifest): {mend(path)}")
   if recipe["format"] != FORMAT_VERSION:
@@ -262,9 +267,12 @@ def _read_recipe(path: epath.Path) -> dict[str, Any] | None:
       f"{FORMAT_VERSION}: use another --workdir, or {mend(path)}"
     )
   wanted = _MANIFEST_FIELDS if path.name == MANIFEST else _RECIPE_FIELDS
-  if not all(isinstance(recipe.get(name), dict) for name in wanted):
+  if not all(isinstance(recipe.get(name), dict) for name in wanted) or (
+    path.name == MANIFEST and not isinstance(recipe.get("fingerprint"), str)
+  ):
     raise UserError(
-      f"{path} is damaged (it lacks some of {', '.join(wanted)}): {mend(path)}"
+      f"{path} is damaged (it lacks some of {', '.join(wanted)}, fingerprint): "
+      f"{mend(path)}"
     )
   # Early manifests of this format had no digest.
   said = recipe.pop("digest", None)

@@ -17,8 +17,8 @@ _FULL_WORDS = (
   "Disk quota exceeded",
   "File too large",
 )
-# What XLA begins the message with, whatever device it is of.
-_OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+# What XLA says, whatever device it is of; a bucket's quota is no memory.
+_OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED.*memory", re.I | re.S)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -38,17 +38,18 @@ def as_user_error(error: Exception) -> UserError | None:
       f"{error.filename or error} can't be written or read ({error.strerror}): "
       "mend its permissions or choose another --workdir"
     )
-  if isinstance(error, NotADirectoryError | FileExistsError):
+  in_the_way = isinstance(error, NotADirectoryError | FileExistsError)
+  if in_the_way and error.filename:
     return UserError(
-      f"{error.filename or error} is a file where a folder has to be: move it "
+      f"{error.filename} is a file where a folder has to be: move it "
       "away or choose another --workdir"
     )
-  if isinstance(error, IsADirectoryError):
+  if isinstance(error, IsADirectoryError) and error.filename:
     return UserError(
-      f"{error.filename or error} is a folder where a file has to be: move it "
+      f"{error.filename} is a folder where a file has to be: move it "
       "away or choose another --workdir"
     )
-  if isinstance(error, MemoryError) or _OUT_OF_MEMORY in str(error):
+  if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
     return UserError(
       f"out of memory ({one_line(error)[:200]}): lower the phase's batch_size, "
       "for sampling corpus.slots, or set accumulate_steps or remat; --dry_run "

@@ -28,7 +28,7 @@ from etils import epath
 from ml_collections import config_flags
 
 from gd_jax import (
-  __version__,
+  command_flags,
   config_files,
   devices,
   emptied,
@@ -48,11 +48,6 @@ from gd_jax.planning import machines, plan
 from gd_jax.progress import Progress
 
 FLAGS = flags.FLAGS
-# Without one of these the pipeline runs; what each has no use for.
-_OTHER_WORK = {
-  "verify": ("redo", "reuse", "profile"),
-  "dry_run": ("phases", "redo", "reuse", "profile"),
-}
 
 emptied.allow()
 
@@ -121,10 +116,9 @@ def main() -> int:
   130, 143: stopped by Ctrl-C, SIGTERM, after saving.
   """
   progress = Progress()
-  asked = {*sys.argv[1:]}
-  if asked & {"--help", "-h", "--version"}:
+  if answer := command_flags.answer(FLAGS, sys.argv[1:]):
     with pipes.reader_may_leave():
-      print(__version__ if "--version" in asked else _usage())
+      print(answer)
     return 0
   try:
     _parse(sys.argv)
@@ -162,9 +156,7 @@ def main() -> int:
 
 def _run(progress: Progress) -> int:
   assert _WORKDIR.value is not None, "_parse has looked"
-  # Shells expand the ~ of a word's start alone.
-  workdir = os.path.expanduser(_WORKDIR.value)
-  workdirs.require_reachable(workdir)
+  workdir = _place(_WORKDIR.value)
   if _VERIFY.value:
     return _verify(workdir, progress)
   if _DRY_RUN.value:
@@ -172,10 +164,10 @@ def _run(progress: Progress) -> int:
   options = {
     "phases": _PHASES.value,
     "redo": _REDO.value,
-    "reuse": [os.path.expanduser(other) for other in _REUSE.value],
+    "reuse": [_place(other) for other in _REUSE.value],
     "progress": progress,
   }
-  with profiling.trace(_PROFILE.value):
+  with profiling.trace(_PROFILE.value and _place(_PROFILE.value)):
     if _SWEEP.value:
       file = _config_file()
       points = sweeps.points_of(file)
@@ -185,13 +177,23 @@ def _run(progress: Progress) -> int:
   return 0
 
 
+def _place(path: str) -> str:
+  """`path` with the ~ that shells expand at a word's start alone.
+
+  Raises:
+    UserError: It is in a bucket that can't be opened.
+  """
+  workdirs.require_reachable(path)
+  return os.path.expanduser(path)
+
+
 def _verify(workdir: str, progress: Progress) -> int:
   problems = verifier.verify(workdir, phases=_PHASES.value, progress=progress)
   with pipes.reader_may_leave():
     for problem in problems:
       print(problem)
   if not problems:
-    progress.say(f"{workdir}: everything is as its manifests say")
+    progress.say(f"{workdir}: what was looked at is as its manifests say")
   return 1 if problems else 0
 
 
@@ -232,44 +234,7 @@ def _parse(argv: list[str]) -> None:
     raise UserError("--workdir is missing: say where artefacts shall be kept")
   if _CONFIG.value is None and not _VERIFY.value:
     raise UserError("--config is missing: try --config=configs/trec.py")
-  _refuse_idle_flags()
-
-
-def _refuse_idle_flags() -> None:
-  """A flag that would do nothing was given for a reason.
-
-  Raises:
-    UserError: There is one.
-  """
-  chosen = [name for name in (*_OTHER_WORK, "sweep") if FLAGS[name].value]
-  if len(chosen) > 1:
-    raise UserError(
-      f"--{chosen[0]} and --{chosen[1]} are two kinds of work: give one of them"
-    )
-  for work in set(chosen) & {*_OTHER_WORK}:
-    for name in _OTHER_WORK[work]:
-      if FLAGS[name].present:
-        raise UserError(f"--{work} has no use for --{name}: leave it out")
-  if FLAGS["devices"].present and not _DRY_RUN.value:
-    raise UserError("--devices does nothing without --dry_run: add it")
-
-
-def _usage() -> str:
-  # Not __name__: absl has its own name for a module that is run by `-m`.
-  module = FLAGS.find_module_defining_flag("workdir")
-  lines = [
-    f"  --{flag.name}: {' '.join(flag.help.split())}"
-    for flag in FLAGS.flags_by_module_dict()[module]
-  ]
-  return "\n".join(
-    [
-      "gd-jax --config=FILE.py --workdir=FOLDER [--config.FIELD=VALUE ...]",
-      "",
-      *sorted(lines),
-      "",
-      "The fields of a config are in docs/configs.md.",
-    ]
-  )
+  command_flags.refuse_idle(FLAGS)
 
 
 def _raised_in(error: Exception) -> str | None:

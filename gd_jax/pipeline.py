@@ -142,20 +142,25 @@ def _clear(
 
 
 def _remove(folder: epath.Path, progress: Progress) -> None:
-  """Clears a phase's folder; one that holds somebody's own files is kept."""
-  if not recipes.is_signed(folder):
+  """Clears a phase's folder, but for what is not its own."""
+  if recipes.is_signed(folder):
+    _keep_foreign(folder, progress)
+    workdirs.clear(folder)
+  else:
     aside = workdirs.set_aside(folder)
     progress.warn(
       f"nothing tells that {folder} was made here: it is kept, as {aside}"
     )
-  elif foreign := recipes.foreign(folder):
-    aside = workdirs.set_aside(folder)
+
+
+def _keep_foreign(folder: epath.Path, progress: Progress) -> None:
+  """Moves out of a folder that is about to change what somebody put there."""
+  names = workdirs.foreign(folder)
+  if names:
+    aside = workdirs.set_files_aside(folder, names)
     progress.warn(
-      f"{foreign[0]} in {folder} was not made here: the folder is kept, as "
-      f"{aside}"
+      f"{names[0]} in {folder} was not made here: it is kept, in {aside}"
     )
-  else:
-    workdirs.clear(folder)
 
 
 def _require_sources(
@@ -260,10 +265,9 @@ def _is_done_in(
     return artefacts.is_done(other / phase.name, fields, inputs)
   except UserError as error:
     # A --redo of this run would not mend that workdir.
-    problem = str(error).partition(": run again with")[0]
     raise UserError(
-      f"{phase.name} can't be taken over from {other}: {problem}; mend it "
-      f"there with --redo={phase.name}, or leave out --reuse={other}"
+      f"{phase.name} can't be taken over from {other}, where it has to be "
+      f"mended or moved out of the way: {error}"
     ) from error
 
 
@@ -314,8 +318,10 @@ def _run_phase(
         progress.say(f"{title}: done already")
         whole.add(phase.name)
         return
+    _keep_foreign(folder, progress)
+    if manifest is not None:
       if phase.derived:
-        _remove(folder, progress)
+        workdirs.clear(folder)
       else:
         journal.seed(folder, manifest)
   for name in set(phase.reads) - whole:

@@ -19,6 +19,15 @@ def reader_may_leave() -> Iterator[None]:
     close_stdout()
 
 
+def flush_or_close() -> None:
+  """Flushes stdout, if that is possible; why it isn't was said before."""
+  try:
+    if sys.stdout is not None:
+      sys.stdout.flush()
+  except OSError:
+    close_stdout()
+
+
 def close_stdout() -> None:
   """Sends stdout nowhere, so that Python's own flush at exit can't fail."""
   nowhere = os.open(os.devnull, os.O_WRONLY)

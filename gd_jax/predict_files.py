@@ -12,6 +12,7 @@ nothing.
 
 import argparse
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -40,20 +41,24 @@ def cli() -> None:
 
 def main(argv: list[str]) -> int:
   """Answers; returns the exit code: 0, or 2 for what the user can mend."""
-  flags = _parse(argv)
+  with pipes.reader_may_leave():
+    flags = _parse(argv)
   progress = Progress()
   try:
     with warnings.catch_warnings():
       warnings.showwarning = lambda message, *rest, **named: progress.warn(
         str(message)
       )
+      _require_stdout(flags)
       classifier = predict.load(
-        flags.model, backend=flags.backend, int8=flags.int8
+        os.path.expanduser(flags.model), backend=flags.backend, int8=flags.int8
       )
       if flags.text is not None:
         _print_answer(classifier, flags.text)
       else:
-        _answer_file(classifier, flags.input, flags.output, progress)
+        source = os.path.expanduser(flags.input)
+        target = os.path.expanduser(flags.output)
+        _answer_file(classifier, source, target, progress)
   except BrokenPipeError:
     # Whoever reads the answers, such as `head`, has enough of them.
     pipes.close_stdout()
@@ -63,6 +68,7 @@ def main(argv: list[str]) -> int:
     return 130
   except (UserError, OSError) as error:
     print(f"gd-jax-predict: {error}", file=sys.stderr)
+    pipes.flush_or_close()
     return 2
   return 0
 
@@ -93,6 +99,7 @@ def _print_answer(classifier: predict.Classifier, text: str) -> None:
   ranked = sorted(zip(classifier.labels, probabilities, strict=True), key=_last)
   for label, probability in reversed(ranked):
     print(f"{probability:.4f}  {label}")
+  sys.stdout.flush()
 
 
 def _last(pair: tuple[str, Any]) -> Any:
@@ -106,7 +113,6 @@ def _answer_file(
   progress: Progress,
 ) -> None:
   total, bad, done = 0, 0, 0
-  _require_another_file(source, target)
   with contextlib.ExitStack() as stack:
     size = 0
     if source == "-":
@@ -114,6 +120,7 @@ def _answer_file(
     else:
       file = stack.enter_context(open(source, "rb"))
       size = os.fstat(file.fileno()).st_size
+    _require_another_file(file, target)
     out = stack.enter_context(_output(target))
     write = _writer(target, out)
     bar = None
@@ -161,12 +168,25 @@ def _stdin() -> BinaryIO:
   return sys.stdin.buffer
 
 
-def _require_another_file(source: str, target: str) -> None:
-  if "-" in (source, target) or not os.path.exists(target):
+def _require_stdout(flags: argparse.Namespace) -> None:
+  if sys.stdout is None and (flags.text is not None or flags.output == "-"):
+    raise UserError("the answers go to stdout, which is closed: give --output")
+
+
+def _require_another_file(file: BinaryIO, target: str) -> None:
+  """Refuses answers that would replace the texts, or be read as such."""
+  try:
+    input_stat = os.fstat(file.fileno())
+    if target == "-":
+      output_stat = os.fstat(sys.stdout.fileno())
+    else:
+      output_stat = os.stat(target)
+  except (OSError, io.UnsupportedOperation):  # No such file, or none at all.
     return
-  if os.path.samefile(source, target):
+  is_file = stat.S_ISREG(input_stat.st_mode)
+  if is_file and os.path.samestat(input_stat, output_stat):
     raise UserError(
-      f"--output={target} is the file that --input names: give it another name"
+      f"--output={target} is the file that --input reads: give it another name"
     )
 
 
@@ -180,15 +200,18 @@ def _output(target: str) -> Iterator[TextIO]:
     yield sys.stdout
     sys.stdout.flush()
     return
-  path = os.path.realpath(target)
-  if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
+  before = os.stat(target) if os.path.exists(target) else None
+  if before is not None and not stat.S_ISREG(before.st_mode):
+    with open(target, "w", encoding="utf-8", newline="\n") as file:
       yield file
     return
+  path = os.path.realpath(target)
   folder, name = os.path.split(path)
   temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
   try:
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+      if before is not None:
+        os.chmod(temporary, stat.S_IMODE(before.st_mode))
       yield file
     os.replace(temporary, path)
   except BaseException:

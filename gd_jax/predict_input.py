@@ -6,6 +6,7 @@ The forms are those of labelled files, see `data.files`, without a need for
 labels; a file whose name tells of none of them holds a text a line.
 """
 
+import codecs
 import csv
 import json
 import os
@@ -17,7 +18,6 @@ from gd_jax.errors import UserError
 TEXT_COLUMNS = ("text", "sentence")
 # A longer line is not read as a whole.
 MAX_LINE_BYTES = 10_000_000
-_BOM = b"\xef\xbb\xbf"
 
 
 class Line(NamedTuple):
@@ -33,9 +33,10 @@ def read(file: BinaryIO, source: str) -> Iterator[Line]:
   """The texts of a file; its name's end says of which kind it is.
 
   Raises:
-    UserError: The header of a .tsv or .csv file has no column for the text.
+    UserError: The header of a .tsv or .csv file has no column for the text, or
+      the file is UTF-16 or ends its lines with CR alone.
   """
-  lines = _Lines(file)
+  lines = _Lines(file, source)
   suffix = os.path.splitext(source)[1].lower()
   if suffix == ".csv":
     yield from _csv(lines, source)
@@ -64,8 +65,8 @@ class _Lines:
     end: where it ends in the file, bytes.
   """
 
-  def __init__(self, file: BinaryIO):
-    self._file = file
+  def __init__(self, file: BinaryIO, source: str):
+    self._file, self._source = file, source
     self.number = self.end = 0
 
   def __iter__(self) -> Iterator[bytes]:
@@ -81,28 +82,22 @@ class _Lines:
       rest = self._file.readline(MAX_LINE_BYTES + 1)
       self.end += len(rest)
     if self.number == 1:
-      raw = raw.removeprefix(_BOM)
+      raw = self._first(raw)
     return raw.removesuffix(b"\n").removesuffix(b"\r")
+
+  def _first(self, raw: bytes) -> bytes:
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+      raise UserError(f"{self._source} is UTF-16: save it as UTF-8")
+    if b"\r" in raw and not raw.endswith(b"\n"):
+      raise UserError(
+        f"{self._source} ends its lines with CR alone, as old Macs did: save "
+        "it with LF (Unix) or CRLF (Windows) line ends"
+      )
+    return raw.removeprefix(codecs.BOM_UTF8)
 
   def header(self) -> str:
     """The first line; "" if there is none."""
     return next(self, b"").decode("utf-8", "replace")
-
-
-class _Decoded:
-  """Lines as text for the csv module.
-
-  No generator: that would be at its end after the first line it can't decode.
-  """
-
-  def __init__(self, lines: _Lines):
-    self._lines = lines
-
-  def __iter__(self) -> Iterator[str]:
-    return self
-
-  def __next__(self) -> str:
-    return _decoded(next(self._lines)) + "\n"
 
 
 def _decoded(raw: bytes) -> str:
@@ -152,9 +147,14 @@ def _tsv_parser(header: str, source: str) -> Callable[[str], str]:
 def _csv(lines: _Lines, source: str) -> Iterator[Line]:
   limit = csv.field_size_limit(MAX_LINE_BYTES)  # One for the whole process.
   try:
-    columns = next(csv.reader([lines.header()]), [])
+    try:
+      columns = next(csv.reader([lines.header()]), [])
+    except csv.Error as error:
+      raise UserError(f"{source}, line 1: no valid CSV ({error})") from error
     place = _place(columns, source)
-    reader = csv.reader(_Decoded(lines), strict=True)
+    # What is no UTF-8 stays in its row: rows are cut before it is looked at.
+    decoded = (raw.decode("utf-8", "surrogateescape") + "\n" for raw in lines)
+    reader = csv.reader(decoded, strict=True)
     while True:
       number = lines.number + 1
       text = problem = None
@@ -163,11 +163,13 @@ def _csv(lines: _Lines, source: str) -> Iterator[Line]:
         if not cells:
           continue
         _require_width(cells, columns)
-        text = cells[place]
+        text = _decoded(cells[place].encode("utf-8", "surrogateescape"))
       except StopIteration:
         return
       except csv.Error as error:
         problem = f"no valid CSV ({error})"
+        if lines.number > number:
+          problem += f", read up to line {lines.number}: a quote is left open"
       except ValueError as error:
         problem = str(error)
       yield Line(number, text, problem, lines.end)

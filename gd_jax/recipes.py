@@ -3,6 +3,7 @@
 """What a phase's artefact depends on, and what of it may change under it."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -174,24 +175,6 @@ def is_signed(folder: epath.Path) -> bool:
   return not names or any(map(artefacts.is_proof, names))
 
 
-def foreign(folder: epath.Path) -> list[str]:
-  """Names of the files in a finished folder that its manifest doesn't know.
-
-  Of an unfinished folder, or one whose manifest is damaged, that can't be told.
-  """
-  try:
-    manifest = artefacts.read_manifest(folder)
-  except UserError:
-    return []
-  if manifest is None:
-    return []
-  return [
-    name
-    for name, _ in artefacts.files_below(folder)
-    if name not in manifest["files"] and not artefacts.is_proof(name)
-  ]
-
-
 def recipe_of(folder: epath.Path) -> dict[str, Any] | None:
   """What `folder` was made by, or is being made by; None if it's not begun.
 
@@ -199,10 +182,14 @@ def recipe_of(folder: epath.Path) -> dict[str, Any] | None:
   refused, binds nobody.
 
   Raises:
-    UserError: it was begun, but what said so is gone or damaged.
+    UserError: it was begun, but what said so is gone or damaged; or it is no
+      folder.
   """
+  _require_folder(folder)
   manifest = artefacts.read_manifest(folder)
   recipe = manifest or artefacts.read_started(folder)
+  if recipe is None:  # Another process may have ended between the two looks.
+    recipe = manifest = artefacts.read_manifest(folder)
   if manifest is None and folder.exists():
     names = [name for name, _ in artefacts.files_below(folder)]
     if all(map(artefacts.is_proof, names)):
@@ -215,3 +202,17 @@ def recipe_of(folder: epath.Path) -> dict[str, Any] | None:
         "it anew"
       )
   return recipe
+
+
+def _require_folder(folder: epath.Path) -> None:
+  if folder.exists():
+    if not folder.is_dir():
+      raise UserError(
+        f"{folder} is a file where a folder has to be: move it away or choose "
+        "another --workdir"
+      )
+  elif os.path.islink(os.fspath(folder)):
+    raise UserError(
+      f"{folder} is a link that leads nowhere: mount what it leads to, or "
+      "remove it"
+    )

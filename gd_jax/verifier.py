@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Is a workdir still what its manifests say? What `--verify` answers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from etils import epath
@@ -60,6 +60,8 @@ def verify(
         found += _wrong_with_unfinished(folder)
       else:
         found += _wrong_with_finished(phase, workdir, manifest)
+        if writer is None:  # Else the others may be about to follow.
+          found += _wrong_with_inputs(phase, workdir, manifest)
     except UserError as error:
       found.append(str(error))
   return found
@@ -88,11 +90,16 @@ def _wrong_with_finished(
       for problem in counts.problems(phase.name, folder, manifest)
     ]
     found += checkpoints.params_problems(folder)
+  return found
+
+
+def _wrong_with_inputs(
+  phase: recipes.Phase, workdir: epath.Path, manifest: dict[str, Any]
+) -> Iterator[str]:
   for name in phase.reads:
     other = artefacts.read_manifest(workdir / name)
     if other is None or other["fingerprint"] != manifest["inputs"][name]:
-      found.append(
-        f"{folder} was made from another {name} than the one that lies "
-        f"beside it: {mend}"
+      yield (
+        f"{workdir / phase.name} was made from another {name} than the one "
+        f"that lies beside it: mend it with --redo={phase.name}"
       )
-  return found

@@ -8,12 +8,16 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterator, Sequence
 
 from etils import epath
 
 from gd_jax import artefacts, atomic, journal, leases
 from gd_jax.errors import UserError
+
+# How often one process tries for a lock that another has.
+_LOOKS = 3
 
 
 def require_reachable(folder: epath.PathLike) -> None:
@@ -26,7 +30,7 @@ def require_reachable(folder: epath.PathLike) -> None:
     return
   try:
     epath.Path(folder).exists()
-  except (ImportError, ValueError) as error:
+  except (ImportError, KeyError, ValueError) as error:
     raise UserError(
       f"{folder} can't be opened ({error}): for gs:// install gd_jax[gcs], or "
       "choose a local folder"
@@ -53,9 +57,53 @@ def set_aside(folder: epath.Path) -> epath.Path:
   Returns:
     Where it lies now.
   """
-  aside = folder.parent / f"{folder.name}.aside-{secrets.token_hex(4)}"
+  aside = _name_beside(folder)
   folder.rename(aside)
   return aside
+
+
+def set_files_aside(folder: epath.Path, names: Sequence[str]) -> epath.Path:
+  """Moves files of `folder` into a new folder beside it.
+
+  Returns:
+    The new folder; in it they have the names they had.
+  """
+  aside = _name_beside(folder)
+  for name in names:
+    target = aside / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).rename(target)
+  return aside
+
+
+def _name_beside(folder: epath.Path) -> epath.Path:
+  return folder.parent / f"{folder.name}.aside-{secrets.token_hex(4)}"
+
+
+def foreign(folder: epath.Path) -> list[str]:
+  """Names of the files in `folder` that were not made here.
+
+  The manifest of a finished folder tells, the journal of another; where both
+  are gone or damaged, nothing does.
+  """
+  try:
+    manifest = artefacts.read_manifest(folder)
+  except UserError:
+    return []
+  if manifest is not None:
+    known, is_own = manifest["files"], artefacts.is_proof
+    finished = []
+  else:
+    known, is_own = journal.read(folder)[0], artefacts.has_own_proof
+    finished = _finished_below(folder)
+  return [
+    name
+    for name, path in artefacts.files_below(folder)
+    if known
+    and name not in known
+    and not is_own(name)
+    and {*finished}.isdisjoint(path.parents)
+  ]
 
 
 def sweep_leftovers(workdir: epath.Path, names: Collection[str]) -> None:
@@ -102,11 +150,7 @@ def unproven(folder: epath.Path) -> Iterator[tuple[epath.Path, str]]:
   digests.
   """
   files = list(artefacts.files_below(folder))
-  finished = [
-    path.parent
-    for name, path in files
-    if "/" in name and path.name == artefacts.MANIFEST
-  ]
+  finished = _finished_below(folder)
   for inner in finished:
     try:
       wrong = next(artefacts.problems(inner), None)
@@ -122,6 +166,15 @@ def unproven(folder: epath.Path) -> Iterator[tuple[epath.Path, str]]:
       continue
     if artefacts.sha256_file(path) not in proven.get(name, ()):
       yield path, f"{path} is not as it was written"
+
+
+def _finished_below(folder: epath.Path) -> list[epath.Path]:
+  """The folders inside that have a manifest of their own."""
+  return [
+    path.parent
+    for name, path in artefacts.files_below(folder)
+    if "/" in name and path.name == artefacts.MANIFEST
+  ]
 
 
 def drop_unproven(folder: epath.Path) -> list[str]:
@@ -179,6 +232,18 @@ def holder(workdir: epath.Path) -> str | None:
     os.close(handle)
 
 
+def _flock(handle: int) -> None:
+  """Takes the lock; raises OSError if another process keeps it."""
+  for _ in range(_LOOKS):
+    try:
+      return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+        raise
+      time.sleep(0.1)  # `holder` of a --verify has it for a moment.
+  return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _name_in(handle: int) -> str:
   return os.pread(handle, 64, 0).decode(errors="replace").strip() or "?"
 
@@ -200,6 +265,11 @@ def lock(workdir: epath.Path) -> Iterator[None]:
     else:
       flags = os.O_RDWR | os.O_CREAT
       handle = os.open(os.fspath(workdir / ".lock"), flags, 0o644)
+  except (FileExistsError, NotADirectoryError) as error:
+    raise UserError(
+      f"the workdir {workdir} can't be made, a file lies in its way: choose "
+      "another --workdir"
+    ) from error
   except OSError as error:
     raise UserError(
       f"the workdir {workdir} can't be written ({error.strerror}): "
@@ -211,7 +281,7 @@ def lock(workdir: epath.Path) -> Iterator[None]:
     return
   try:
     try:
-      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      _flock(handle)
     except OSError as error:
       if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
         with leases.hold(workdir):

@@ -6,6 +6,8 @@ import collections
 import os
 import pathlib
 import re
+import subprocess
+import sys
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -58,6 +60,33 @@ def _no_signal_left_over():
 
 
 _QUICKSTART = pathlib.Path(gd_jax.__file__).parent / "data" / "quickstart"
+
+
+@pytest.fixture
+def run_unread():
+  """run_unread(code, *arguments): its exit code, and what it says on stderr.
+
+  Its stdout is a pipe that nobody reads; buffered, as a user's is.
+  """
+
+  def run(code, *arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    try:
+      done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=buffered,
+      )
+    finally:
+      os.close(writing)
+    return done.returncode, done.stderr
+
+  return run
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,10 @@ from gd_jax.models.pretrained import PretrainedError
     (OSError(errno.ENOTDIR, "No", "w/data"), "w/data is a file where a folder"),
     (OSError(errno.EISDIR, "Is", "w/f.json"), "w/f.json is a folder where a"),
     (MemoryError(), "out of memory (MemoryError)"),
-    (RuntimeError("RESOURCE_EXHAUSTED: 9 GB\nat x"), "lower the phase's batch"),
+    (
+      RuntimeError("RESOURCE_EXHAUSTED: Out of\nmemory"),
+      "lower the phase's batch",
+    ),
   ],
 )
 def test_what_a_user_can_mend_is_one_line(error, words):
@@ -30,7 +33,14 @@ def test_what_a_user_can_mend_is_one_line(error, words):
 
 
 @pytest.mark.parametrize(
-  "error", [ZeroDivisionError(), OSError(errno.EIO, "broken"), KeyError("x")]
+  "error",
+  [
+    ZeroDivisionError(),
+    OSError(errno.EIO, "broken"),
+    KeyError("x"),
+    NotADirectoryError("nothing is named"),
+    RuntimeError("RESOURCE_EXHAUSTED: quota of requests"),
+  ],
 )
 def test_a_bug_is_not_explained_away(error):
   # Dies if: every OSError is taken for one that the user can mend.

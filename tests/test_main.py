@@ -94,6 +94,11 @@ def command(monkeypatch, capsys):
       ["'teach'", "teacher"],
     ),
     (["--workdir=/nowhere/w", "--verify"], ["no workdir /nowhere/w"]),
+    (["--config=configs/trec.py", "--workdir=foo://w"], ["can't be opened"]),
+    (
+      ["--config=configs/trec.py", "--workdir=w", "--reuse=foo://w"],
+      ["foo://w can't be opened"],
+    ),
     (
       ["--config=configs/trec.py", "--workdir=w", "--verify", "--sweep"],
       ["--verify and --sweep are two kinds of work"],
@@ -229,7 +234,7 @@ def test_a_workdir_that_cannot_be_written_is_refused(command, tmp_path):
     "--config=configs/trec.py", f"--workdir={tmp_path}/file/w"
   )
   assert code == 2
-  assert "can't be written" in said
+  assert "can't be made, a file lies in its way" in said
 
 
 def test_profile_writes_a_trace_of_the_run(command, monkeypatch, tmp_path):

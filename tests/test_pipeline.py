@@ -1,7 +1,9 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+import fcntl
 import os
+import threading
 import time
 
 import pytest
@@ -227,6 +229,54 @@ def test_a_file_that_was_not_made_here_is_kept(
   assert "notes.txt" in progress.warnings[-1]
 
 
+# Dies if: only finished folders' files are known, or only cleared ones' kept.
+@pytest.mark.parametrize("redo", [True, False])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_file_that_was_not_made_here_survives_growth_and_resume(
+  house, config, tmp_path, progress, redo, finished
+):
+  if not finished:
+    house.fail, house.leaves_half = "grow", True
+    with pytest.raises(RuntimeError, match="killed"):
+      _run(house, config, tmp_path, progress)
+    house.fail = ""
+  else:
+    _run(house, config, tmp_path, progress, phases=["draw", "grow"])
+    config.grow.n = 2
+  (tmp_path / "grow" / "sub").mkdir()
+  (tmp_path / "grow" / "sub" / "notes.txt").write_text("mine")
+  _run(house, config, tmp_path, progress, redo=["grow"] if redo else [])
+  kept = [p.read_text() for p in tmp_path.glob("grow.aside-*/sub/notes.txt")]
+  assert kept == ["mine"]
+  assert len(list(tmp_path.glob("grow.aside-*"))) == 1
+  assert not list(tmp_path.glob("grow.aside-*/half.json"))
+  assert any("notes.txt" in line for line in progress.warnings)
+
+
+# Dies if: a look of --verify at the lock makes a run that starts give up.
+def test_a_lock_is_tried_again(tmp_path):
+  folder = epath.Path(tmp_path)
+  with workdirs.lock(folder):
+    pass
+  handle = os.open(tmp_path / ".lock", os.O_RDONLY)
+  fcntl.flock(handle, fcntl.LOCK_SH)
+  letting_go = threading.Timer(0.15, os.close, [handle])
+  letting_go.start()
+  with workdirs.lock(folder):
+    assert workdirs.holder(folder) == str(os.getpid())
+  letting_go.join()
+
+
+def test_what_is_no_folder_is_told(house, config, tmp_path, progress):
+  (tmp_path / "draw").symlink_to("/nowhere/at/all")
+  with pytest.raises(UserError, match="draw is a link that leads nowhere"):
+    _run(house, config, tmp_path, progress)
+  (tmp_path / "draw").unlink()
+  (tmp_path / "draw").touch()
+  (tmp_path / "grow").mkdir()
+  assert "draw is a file where a folder" in verifier.verify(tmp_path)[0]
+
+
 # Dies if: a phase that another process is writing is called damaged.
 def test_verify_passes_over_what_is_being_written(
   house, config, tmp_path, progress, capsys
@@ -241,6 +291,10 @@ def test_verify_passes_over_what_is_being_written(
   with workdirs.lock(epath.Path(tmp_path)):
     found = verifier.verify(tmp_path)
   assert len(found) == 1 and "grow" in found[0]
+  # It is about to be made anew, and what was made from it as well.
+  (tmp_path / "grow" / "manifest.json").unlink()
+  with workdirs.lock(epath.Path(tmp_path)):
+    assert not [line for line in verifier.verify(tmp_path) if "follow" in line]
   said = capsys.readouterr().err
   assert f"process {os.getpid()} is at work in {tmp_path}" in said
 
@@ -337,8 +391,7 @@ def test_a_damaged_workdir_is_not_reused(house, config, tmp_path, progress):
   (tmp_path / "a" / "grow" / "out.json").write_text("{}")
   with pytest.raises(UserError, match="grow can't be taken over from") as said:
     _run(house, config, tmp_path / "b", progress, reuse=[str(tmp_path / "a")])
-  assert f"leave out --reuse={tmp_path / 'a'}" in str(said.value)
-  assert "run again" not in str(said.value)
+  assert f"from {tmp_path / 'a'}, where it has to be mended" in str(said.value)
 
 
 def test_a_moved_workdir_stays_valid(house, config, tmp_path, progress):

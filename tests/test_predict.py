@@ -5,6 +5,7 @@
 import io
 import json
 import pathlib
+import shlex
 import subprocess
 import sys
 import warnings
@@ -258,12 +259,36 @@ def test_rows_of_a_csv_file():
   ]
   assert [line.error for line in found[1:4]] == [
     "1 columns, the header has 2",
-    "invalid UTF-8 at byte 3",
+    "invalid UTF-8 at byte 1",
     "no valid CSV (',' expected after '\"')",
   ]
   assert found[-1].end == len(data)
   with pytest.raises(UserError, match="no column is named 'text'"):
     _lines("a.csv", b"")
+
+
+def test_a_csv_row_over_several_lines_stays_one_row():
+  # Dies if: a bad byte cuts it, and its pieces are answered as rows.
+  data = b'text,label\n"one\n\xff\nthree, y\nend",x\nlast,z\n"open,w\nmore,v\n'
+  found = _lines("a.csv", data)
+  assert [(line.number, line.text) for line in found] == [
+    (2, None),
+    (6, "last"),
+    (7, None),
+  ]
+  assert found[0].error == "invalid UTF-8 at byte 5"
+  assert "read up to line 8: a quote is left open" in found[2].error
+
+
+def test_what_is_no_file_of_lines_is_refused():
+  for name in ("a.csv", "a.tsv", "a.txt"):
+    with pytest.raises(UserError, match="ends its lines with CR alone"):
+      _lines(name, b"text,label\ra,x\r")
+    with pytest.raises(UserError, match="is UTF-16"):
+      _lines(name, "text\na\n".encode("utf-16"))
+  assert _lines("a.txt", b"a\rb\r\n")[0].text == "a\rb"
+  with pytest.raises(UserError, match="line 1: no valid CSV"):
+    _lines("a.csv", b"text\rx,label\na,b\n")
 
 
 def test_a_byte_order_mark_is_no_part_of_a_text():
@@ -280,7 +305,7 @@ def test_the_input_is_never_replaced(made, tmp_path, capsys):
   for target in (source, link):
     flags = [f"--model={made}", f"--input={source}", f"--output={target}"]
     assert predict_files.main(flags) == 2
-    assert "is the file that --input names" in capsys.readouterr().err
+    assert "is the file that --input reads" in capsys.readouterr().err
   assert source.read_text() == "who?\n"
 
 
@@ -299,6 +324,36 @@ def test_the_output_goes_where_its_name_leads(made, tmp_path):
   assert neighbour.read_text() == "mine"
   assert predict_files.main([*flags, "--output=/dev/null"]) == 0
   assert pathlib.Path("/dev/null").is_char_device()
+  real.chmod(0o600)
+  assert predict_files.main([*flags, f"--output={real}"]) == 0
+  assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_streams_that_are_files_pipes_or_closed(made, tmp_path):
+  # Dies if: stdin's file is replaced, stdout's is read for ever, or a pipe's
+  # name is taken for a file's.
+  source = tmp_path / "in.txt"
+  source.write_text("who?\n")
+  command = [sys.executable, "-m", "gd_jax.predict_files", f"--model={made}"]
+
+  def answer(*flags, shell):
+    line = f"{shlex.join([*command, *flags])} {shell}"
+    return subprocess.run(
+      line, shell=True, capture_output=True, text=True, check=False, timeout=60
+    )
+
+  same = f"--output={source}"
+  assert answer("--input=-", same, shell=f"< {source}").returncode == 2
+  assert answer(f"--input={source}", shell=f">> {source}").returncode == 2
+  assert source.read_text() == "who?\n"
+  piped = answer(f"--input={source}", "--output=/dev/stdout", shell="| cat")
+  assert json.loads(piped.stdout)["line"] == 1, piped.stderr
+  closed = answer("--text=who?", shell=">&-")
+  assert closed.returncode == 2 and "stdout, which is closed" in closed.stderr
+  full = answer("--text=who?", shell="> /dev/full")
+  assert full.returncode == 2 and full.stderr.count("\n") == 1
+  left = answer("--text=who?", shell="| true")
+  assert left.stderr == ""
 
 
 def test_a_label_with_a_tab_stays_in_its_cell(spoilt, tmp_path):

@@ -25,9 +25,7 @@ CHANGES = (
   {"students.num_texts": 4000},
   {"students.num_texts": 4000, "students.second_round": 0.5},
   {"students.labelled_fraction": 0.1},
-  # Both are DBPedia's defaults, whose classes are topics too.
   {"students.labelled_fraction": 0.5},
-  {"students.vocab_size": 12_000, "students.embed_width": 64},
   {"students.mix": 0.4},
   {"students.loss": "mse"},
   {"students.temperature": 1.0},
@@ -45,12 +43,19 @@ CHANGES = (
   # As many parameters, spent on more words of fewer numbers each.
   *(
     {
-      "students.total_steps": 1600,
+      **steps,
       "students.vocab_size": vocab_size,
       "students.embed_width": embed_width,
     }
+    for steps in ({}, {"students.total_steps": 1600})
     for vocab_size, embed_width in ((12_000, 64), (16_000, 48), (24_000, 32))
   ),
+  # Both of what is DBPedia's default.
+  {
+    "students.vocab_size": 12_000,
+    "students.embed_width": 64,
+    "students.labelled_fraction": 0.5,
+  },
   # More than the default's 12,000, or on AG News 8,000.
   {"corpus.num_texts": 16_000},
   {"students.total_steps": 1600, "corpus.num_texts": 16_000},
@@ -70,6 +75,8 @@ def get_config(task: str = "") -> config_dict.ConfigDict:
   # The default was 800 steps until this table showed that more are better.
   config = base.get_config(task, arms=("gd",), num_seeds=3, total_steps=800)
   config.data.evaluate_on = "validation"
+  if task == "ag_news":  # Likewise; it has more and narrower words since.
+    config.students.update(vocab_size=8000, embed_width=96)
   return config.lock()
 
 

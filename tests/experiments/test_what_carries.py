@@ -17,6 +17,10 @@ from tests.experiments.finished_runs import (
 # Dies if: a point of two changes is compared with what differs in both.
 def test_what_carries_changes_one_thing_at_a_time():
   longer = {"students.total_steps": 1600}
+  more_words = [
+    {"students.vocab_size": words, "students.embed_width": width}
+    for words, width in ((12_000, 64), (16_000, 48), (24_000, 32))
+  ]
   expected = [
     (
       {"students.num_texts": 4000, "students.second_round": 0.5},
@@ -27,13 +31,8 @@ def test_what_carries_changes_one_thing_at_a_time():
     (longer | {"students.loss": "mse"}, longer),
     (longer | {"students.batch_size": 64}, longer),
     (longer | {"students.eval_every_steps": 1600}, longer),
-    *(
-      (
-        longer | {"students.vocab_size": words, "students.embed_width": width},
-        longer,
-      )
-      for words, width in ((12_000, 64), (16_000, 48), (24_000, 32))
-    ),
+    *((longer | words, words) for words in more_words),
+    (more_words[0] | {"students.labelled_fraction": 0.5}, more_words[0]),
     (longer | {"corpus.num_texts": 16_000}, longer),
   ]
   wanted = {json.dumps(change): than for change, than in expected}

@@ -1,6 +1,7 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -84,3 +85,20 @@ def test_without_draws_there_is_no_second_table(make_results):
 def test_sweeps_of_one_point_print(make_results, capsys, same):
   table.print_sweep([(same, make_results())])
   assert "87.0 ± 1.0" in capsys.readouterr().out
+
+
+def test_a_table_that_nobody_reads_ends_nothing(
+  make_results, tmp_path, run_unread
+):
+  # Dies if: rich ends the process, before the report's manifest is written.
+  path = tmp_path / "results.json"
+  path.write_text(json.dumps(make_results()))
+  code = """
+import json, sys
+from gd_jax.reporting import table
+results = json.load(open(sys.argv[1]))
+table.print_results(results)
+table.print_sweep([({"seed": 1}, results)])
+print("on it goes", file=sys.stderr)
+"""
+  assert run_unread(code, str(path)) == (0, "on it goes\n")
