@@ -169,7 +169,7 @@ def _csv(lines: _Lines, source: str) -> Iterator[Line]:
       except csv.Error as error:
         problem = f"no valid CSV ({error})"
         if lines.number > number:
-          problem += f", read up to line {lines.number}: a quote is left open"
+          problem += f", read up to line {lines.number}: check its quotes"
       except ValueError as error:
         problem = str(error)
       yield Line(number, text, problem, lines.end)

@@ -277,7 +277,7 @@ def test_a_csv_row_over_several_lines_stays_one_row():
     (7, None),
   ]
   assert found[0].error == "invalid UTF-8 at byte 5"
-  assert "read up to line 8: a quote is left open" in found[2].error
+  assert "read up to line 8: check its quotes" in found[2].error
 
 
 def test_what_is_no_file_of_lines_is_refused():
