@@ -75,8 +75,6 @@ def get_config(task: str = "") -> config_dict.ConfigDict:
   # The default was 800 steps until this table showed that more are better.
   config = base.get_config(task, arms=("gd",), num_seeds=3, total_steps=800)
   config.data.evaluate_on = "validation"
-  if task == "ag_news":  # Likewise; it has more and narrower words since.
-    config.students.update(vocab_size=8000, embed_width=96)
   return config.lock()
 
 
