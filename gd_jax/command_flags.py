@@ -27,7 +27,7 @@ def answer(values: flags.FlagValues, arguments: Sequence[str]) -> str | None:
 
 def _usage(values: flags.FlagValues) -> str:
   # By one of them: absl has its own name for a module that is run by `-m`.
-  module = values.find_module_defining_flag("workdir")
+  module = str(values.find_module_defining_flag("workdir"))
   lines = [
     f"  --{flag.name}: {' '.join(flag.help.split())}"
     for flag in values.flags_by_module_dict()[module]
