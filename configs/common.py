@@ -293,6 +293,9 @@ def _students() -> config_dict.ConfigDict:
   c.eval_every_steps = 100
   # [evaluations] Without a better one; None: no stop. Change to save time.
   c.patience = config_dict.placeholder(int)
+  # [share] Of the steps, before which none is the best; None: from the first.
+  # Change to 0.5 where few held-out rows would choose an early one by luck.
+  c.select_from = config_dict.placeholder(float)
   # [name] "kl" at a temperature, or "mse" of logits. Change to compare.
   c.loss = "kl"
   # [factor] Softens both distributions of "kl". Change between 1 and 4.

@@ -147,6 +147,7 @@ _RULES: dict[str, dict[str, Rule]] = {
     "warmup_fraction": _SHARE,
     "weight_decay": _FROM_0,
     "patience": _or_none(_ONE),
+    "select_from": _or_none(_SHARE),
     "temperature": _POSITIVE,
     "hard_weight": _SHARE,
     "labelled_weight": _POSITIVE,

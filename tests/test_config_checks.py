@@ -71,6 +71,7 @@ def test_the_configs_that_are_shipped_are_good(config):
     ("students.learning_rates", (-3e-3,)),
     ("students.temperature", 0.0),
     ("students.patience", 0),
+    ("students.select_from", 1.5),
     ("students.max_tokens", 0),
     ("students.num_texts", -1),
     ("students.hard_weight", 5.0),

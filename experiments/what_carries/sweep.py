@@ -40,6 +40,9 @@ CHANGES = (
   # Evaluated once, at the end: no choice by few held-out rows.
   {"students.eval_every_steps": 800},
   {"students.total_steps": 1600, "students.eval_every_steps": 1600},
+  # Nor among the first half's evaluations, while the rate is high.
+  {"students.select_from": 0.5},
+  {"students.total_steps": 1600, "students.select_from": 0.5},
   # As many parameters, spent on more words of fewer numbers each.
   *(
     {

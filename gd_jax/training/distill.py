@@ -61,6 +61,7 @@ class Settings:
   eval_every_steps: int
   patience: int | None  # Evaluations without a better one; None: no limit.
   mix: float | None = None  # Pairs are mixed by Beta(mix, mix); None: not.
+  select_from: float | None = None  # Share of steps before which none is kept.
 
 
 def make_loss(

@@ -129,7 +129,12 @@ def fit(
       means = _means(jax.device_get(totals), len(students))
       totals = None
       improved = [
-        _record(*each, step=step, patience=settings.patience)
+        _record(
+          *each,
+          step=step,
+          selectable=step >= (settings.select_from or 0) * settings.total_steps,
+          patience=settings.patience,
+        )
         for each in zip(records, scores, means, strict=True)
       ]
       if any(improved):
@@ -202,11 +207,13 @@ def _record(
   means: dict[str, float],
   *,
   step: int,
+  selectable: bool,
   patience: int | None,
 ) -> bool:
   """Enters an evaluation; whether the student is now at its best.
 
-  What happens to a finished student is not looked at: it is trained on only
+  One that is not selectable is never the best, nor does it cost patience. What
+  happens to a finished student is not looked at: it is trained on only
   because its neighbours are.
   """
   if record["finished"]:
@@ -220,6 +227,8 @@ def _record(
     | {f"students/train/{name}": value for name, value in means.items()}
     | {f"students/heldout/{name}": value for name, value in scores.items()}
   )
+  if not selectable:
+    return False
   best = record["best"]
   if best is None or rank(scores) >= rank(best["scores"]):
     record["best"] = {"step": step, "scores": scores}

@@ -193,6 +193,7 @@ def make_program(
       eval_every_steps=c.eval_every_steps,
       patience=c.patience,
       mix=c.mix,
+      select_from=c.select_from,
     ),
     embeddings=embeddings,
     alone=alone,

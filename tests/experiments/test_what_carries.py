@@ -31,6 +31,7 @@ def test_what_carries_changes_one_thing_at_a_time():
     (longer | {"students.loss": "mse"}, longer),
     (longer | {"students.batch_size": 64}, longer),
     (longer | {"students.eval_every_steps": 1600}, longer),
+    (longer | {"students.select_from": 0.5}, longer),
     *((longer | words, words) for words in more_words),
     (more_words[0] | {"students.labelled_fraction": 0.5}, more_words[0]),
     (longer | {"corpus.num_texts": 16_000}, longer),

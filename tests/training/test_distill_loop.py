@@ -228,6 +228,22 @@ def test_patience_ends_a_student_and_not_its_neighbour(
     assert alone.record["steps"] == outcome.record["steps"]
 
 
+# Dies if: an early evaluation is chosen or costs patience, or is left out of
+# the history.
+def test_no_early_evaluation_is_chosen(store, heldout, tmp_path):
+  group, changes = [make_student("gold", rate=0.3)], {"eval_every_steps": 2}
+  (free,) = fit(group, store, heldout, tmp_path / "free", **changes)
+  changes |= {"select_from": 0.6, "patience": 8}
+  (bound,) = fit(group, store, heldout, tmp_path / "bound", **changes)
+  assert free.record["best"]["step"] < 12 <= bound.record["best"]["step"]
+  assert bound.history == free.history
+  late = [row["students/heldout/accuracy"] for row in bound.history[5:]]
+  assert bound.record["best"]["scores"]["accuracy"] == max(late)
+  changes |= {"select_from": 1.0, "patience": 1}
+  (last,) = fit(group, store, heldout, tmp_path / "last", **changes)
+  assert last.record["best"]["step"] == last.record["steps"] == 20
+
+
 # Dies if: a NaN is trained on, or spreads to the neighbour.
 def test_a_diverged_student_is_told_from_its_neighbour(
   store, heldout, tmp_path
