@@ -1,9 +1,7 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
-import fcntl
 import os
-import threading
 import time
 
 import pytest
@@ -251,20 +249,6 @@ def test_a_file_that_was_not_made_here_survives_growth_and_resume(
   assert len(list(tmp_path.glob("grow.aside-*"))) == 1
   assert not list(tmp_path.glob("grow.aside-*/half.json"))
   assert any("notes.txt" in line for line in progress.warnings)
-
-
-# Dies if: a look of --verify at the lock makes a run that starts give up.
-def test_a_lock_is_tried_again(tmp_path):
-  folder = epath.Path(tmp_path)
-  with workdirs.lock(folder):
-    pass
-  handle = os.open(tmp_path / ".lock", os.O_RDONLY)
-  fcntl.flock(handle, fcntl.LOCK_SH)
-  letting_go = threading.Timer(0.15, os.close, [handle])
-  letting_go.start()
-  with workdirs.lock(folder):
-    assert workdirs.holder(folder) == str(os.getpid())
-  letting_go.join()
 
 
 def test_what_is_no_folder_is_told(house, config, tmp_path, progress):

@@ -1,8 +1,10 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from etils import epath
@@ -106,3 +108,17 @@ def test_of_a_link_the_link_alone_is_cleared(tmp_path):
   workdirs.clear(epath.Path(tmp_path) / "corpus")
   assert [path.name for path in tmp_path.iterdir()] == ["disk"]
   assert (tmp_path / "disk" / "rows.jsonl").exists()
+
+
+# Dies if: a look of --verify at the lock makes a run that starts give up.
+def test_a_lock_is_tried_again(tmp_path):
+  folder = epath.Path(tmp_path)
+  with workdirs.lock(folder):
+    pass
+  handle = os.open(tmp_path / ".lock", os.O_RDONLY)
+  fcntl.flock(handle, fcntl.LOCK_SH)
+  letting_go = threading.Timer(0.15, os.close, [handle])
+  letting_go.start()
+  with workdirs.lock(folder):
+    assert workdirs.holder(folder) == str(os.getpid())
+  letting_go.join()

@@ -103,4 +103,4 @@ def test_a_changed_field_is_refused(workdir, flags):
 
 def test_verify_is_content(workdir):
   done = run_command(f"--workdir={workdir}", "--verify")
-  assert "is as its manifests say" in done.stderr
+  assert "what was looked at is as its manifests say" in done.stderr
