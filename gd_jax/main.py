@@ -51,9 +51,18 @@ FLAGS = flags.FLAGS
 
 emptied.allow()
 
-_CONFIG = config_flags.DEFINE_config_file(
-  "config", None, "A config file, perhaps with an argument: FILE.py:quick."
-)
+
+def _define_config() -> flags.FlagHolder:
+  try:
+    return config_flags.DEFINE_config_file(
+      "config", None, "A config file, perhaps with an argument: FILE.py:quick."
+    )
+  except flags.Error as error:  # this opens a --flagfile, before flags are read
+    hosts.tell(failures.one_line(error).removeprefix("ERROR:: "))
+    raise SystemExit(2) from error
+
+
+_CONFIG = _define_config()
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where artefacts are kept.")
 _PHASES = flags.DEFINE_list(
   "phases", None, f"Run only these, of {','.join(pipeline.NAMES)}."

@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import secrets
+import signal
 import stat
 import sys
 import warnings
@@ -36,6 +37,8 @@ _ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 def cli() -> None:
   """The console script."""
+  # An exit unwinds: no hidden, half-written file stays behind.
+  signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
   sys.exit(main(sys.argv[1:]))
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -133,6 +134,19 @@ def test_bad_input_gets_one_line_and_exit_2(
   assert "Traceback" not in said and "\\n" not in said
   for word in words:
     assert word in said
+
+
+# Dies if: absl's error, raised while main is imported, gets through.
+def test_a_flag_file_that_is_not_there_gets_a_line(tmp_path):
+  done = subprocess.run(
+    [sys.executable, "-m", "gd_jax.main", f"--flagfile={tmp_path}/none"],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 2
+  assert done.stderr.startswith("gd-jax: Unable to open flagfile")
+  assert done.stderr.count("\n") == 1
 
 
 def test_help_and_version_are_answered(monkeypatch, capsys):

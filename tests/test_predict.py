@@ -7,6 +7,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
+import time
 import warnings
 
 import jax
@@ -309,6 +310,27 @@ def test_closed_stdin_and_ctrl_c_get_a_line(made, monkeypatch, capsys):
   monkeypatch.setattr(predict, "load", stop)
   assert predict_files.main(flags) == 130
   assert capsys.readouterr().err == "gd-jax-predict: interrupted\n"
+
+
+# Dies if: SIGTERM ends it where it stands.
+def test_a_stopped_command_leaves_no_file(made, tmp_path):
+  process = subprocess.Popen(
+    [
+      *(sys.executable, "-m", "gd_jax.predict_files", f"--model={made}"),
+      *("--input=-", f"--output={tmp_path}/out.jsonl"),
+    ],
+    stdin=subprocess.PIPE,
+    stderr=subprocess.DEVNULL,
+  )
+  deadline = time.monotonic() + 60
+  while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+    time.sleep(0.05)
+  assert list(tmp_path.iterdir()), "it never began to write"
+  process.terminate()
+  assert process.wait(timeout=60) == 143
+  assert not list(tmp_path.iterdir())
+  assert process.stdin is not None
+  process.stdin.close()
 
 
 def test_the_command_answers_stdin(made):
