@@ -65,19 +65,25 @@ def _of_draws(
   task: str, out: pathlib.Path, runs: list[dict[str, Any]]
 ) -> list[str]:
   scores = intervals.load(out, lambda run: not run["change"])
+  # Each arm on the method's draws.
+  draws = scores["gd"]
+  scores = {
+    arm: shared
+    for arm, found in scores.items()
+    if (shared := {draw: found[draw] for draw in found if draw in draws})
+  }
   seeds = sorted({run["seeds"]["gd"] for run in runs})
   labelled = sorted({run["num_labelled"] for run in runs})
   return [
     task,
     " to ".join(f"{n:,}" for n in (labelled[0], labelled[-1])[: len(labelled)]),
     *(
-      intervals.spread(scores[arm])
-      + intervals.fewer(len(scores[arm]), len(scores["gd"]))
+      intervals.spread(scores[arm]) + intervals.others(scores[arm], draws)
       if arm in scores
       else NOT_RUN
       for arm in ARMS
     ),
-    f"{len({run['draw'] for run in runs})} draws of"
+    f"{len(draws)} draws of"
     f" {' to '.join(map(str, (seeds[0], seeds[-1])[: len(seeds)]))}"
     f" {'seed' if seeds == [1] else 'seeds'}",
     ", ".join(sorted({run["platform"] for run in runs})),

@@ -34,6 +34,14 @@ _NEUTRAL = {
   *("corpus.slots", "corpus.shard_rows"),
 }
 _PRETRAINED = "generator.pretrain_on"
+# Sections that decide what teacher, generated texts and students are. Of two
+# runs in one table, those of teacher and students are alike, and for one arm
+# those of the texts.
+_RECIPES = {
+  "teacher": ("data", "teacher"),
+  "texts": ("generator", "corpus"),
+  "students": ("students",),
+}
 _FACTS = (
   *("task", "evaluate_on", "num_labelled"),
   *("platform", "versions"),
@@ -83,6 +91,30 @@ class Sweep:
     names = ["task", "data.evaluate_on", *self._swept]
     has = ", ".join(f"{name}={_field(config, name)}" for name in names)
     raise UserError(f"no point of {self.name} has {has}")
+
+  def recipe(self, config: dict[str, Any]) -> dict[str, str]:
+    """{"teacher", "texts", "students": digest of the fields that decide it}.
+
+    Without what the sweep varies. A field that an older version did not know is
+    as one that is None.
+    """
+    free = {*self._swept, *DRAW, *_NEUTRAL, "data.evaluate_on"}
+    for phase in pipeline.PHASES:
+      free |= {f"{phase.name}.{name}" for name in phase.free}
+    if not _field(config, _PRETRAINED):
+      free.add("generator.pretrain")
+    return {
+      name: artefacts.digest(
+        {
+          dotted: _plain(value)
+          for section in sections
+          for field, value in config[section].items()
+          if (dotted := f"{section}.{field}") not in free
+          and _plain(value) is not None
+        }
+      )
+      for name, sections in _RECIPES.items()
+    }
 
 
 def _field(config: dict[str, Any], dotted: str) -> Any:
@@ -147,6 +179,7 @@ def collect(
           name: results["arms"][arm]["params_total"]
           for arm, name in names.items()
         },
+        "recipe": sweep.recipe(results["config"]),
         "perplexity": generator["counts"]["heldout_perplexity"],
         "seconds": results["seconds"],
       }
@@ -233,7 +266,8 @@ def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
   An arm of a change and a draw that is there already is replaced.
 
   Raises:
-    UserError: Some were evaluated on other rows than others.
+    UserError: Some were evaluated on other rows than others, or made by another
+      recipe.
   """
   kept: list[Run] = []
   for run in [*load(out), *runs]:
@@ -248,6 +282,7 @@ def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
     kept = [*(old for old in kept if old["rows"]), run]
   if len({run["evaluation"] for run in kept}) > 1:
     raise UserError(f"{out}: runs that were evaluated on different rows")
+  _require_alike(out, kept)
   out.parent.mkdir(parents=True, exist_ok=True)
   arrays = {
     f"{i}/{arm}": rows
@@ -264,6 +299,27 @@ def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
   text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
   artefacts.write_atomic(out.with_suffix(".npz"), buffer.getvalue())
   artefacts.write_atomic(out.with_suffix(".json"), text)
+
+
+def _require_alike(out: pathlib.Path, runs: Sequence[Run]) -> None:
+  """Refuses runs that differ in what their changes do not say."""
+  first: dict[tuple[str, ...], Run] = {}
+  for run in runs:
+    # What was collected before recipes were kept is taken on trust.
+    for part, found in run.get("recipe", {}).items():
+      for arm in run["rows"] if part == "texts" else [""]:
+        other = first.setdefault((part, arm), run)
+        if other["recipe"][part] != found:
+          raise UserError(
+            f"{out}: the {part} of draw {run['draw']} ({_told(run)}) are of"
+            f" another recipe than those of draw {other['draw']}"
+            f" ({_told(other)}): collect them together, or into another file"
+          )
+
+
+def _told(run: Run) -> str:
+  changed = [f"{name}={value}" for name, value in run["change"].items()]
+  return ", ".join([*changed, *run["rows"]])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

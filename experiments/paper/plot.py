@@ -16,8 +16,9 @@ from gd_jax.reporting import drawing, sweep_figure
 HERE = pathlib.Path(__file__).parent
 SWEEPS = ("tier1", "tier2", *table.ABLATIONS)
 _TITLE = (
-  "{}: accuracy, % of {} texts.\nSmall dots are draws, each the mean of its "
-  "students,\nand whiskers their std; an arm without them has one draw."
+  "{}: accuracy, % of {} texts.\nSmall marks are draws, each the mean of its "
+  "students,\nand whiskers their std; an arm without them has one draw.\n"
+  "A hollow mark has fewer draws than others of its row."
 )
 
 

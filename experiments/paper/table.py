@@ -7,11 +7,13 @@ Run: python -m experiments.paper.table
 
 import itertools
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from experiments.paper import collect, intervals, readme
+from gd_jax import sweeps
 
 HERE = pathlib.Path(__file__).parent
 TASKS = ("trec", "sst2", "ag_news", "dbpedia", "dbpedia_100")
@@ -27,21 +29,30 @@ THAN = (
   *(CEILING, "teacher"),
 )
 MODELS = ("res_cnn", "kim_cnn", "blend_cnn", "bilstm")
-ABLATIONS = (
-  *("tier3_texts", "tier3_texts_64k", "tier3_labels"),
-  *("tier3_condition", "tier3_temperature"),
-)
+ABLATED = ("kd", "gd_hard", "gd", CEILING)
+# Tier 3's sweeps, each with its tasks.
+ABLATIONS = {
+  "tier3_texts": ("trec", "ag_news"),
+  "tier3_texts_64k": ("trec",),
+  "tier3_labels": ("trec", "ag_news"),
+  "tier3_condition": ("trec", "ag_news"),
+  "tier3_temperature": ("trec", "ag_news"),
+}
 NOT_RUN = readme.NOT_RUN
 
 
-def _draws(scores: intervals.Scores) -> int:
-  return max(map(len, scores.values()), default=0)
+def _draws(scores: intervals.Scores) -> set[int]:
+  return {draw for by_draw in scores.values() for draw in by_draw}
+
+
+def _count(draws: Collection[int]) -> str:
+  return str(len(draws)) if draws else NOT_RUN
 
 
 def _means(scores: intervals.Scores, arms: Iterable[str]) -> list[str]:
   return [
     intervals.spread(scores[arm])
-    + intervals.fewer(len(scores[arm]), _draws(scores))
+    + intervals.others(scores[arm], _draws(scores))
     if arm in scores
     else NOT_RUN
     for arm in arms
@@ -49,12 +60,15 @@ def _means(scores: intervals.Scores, arms: Iterable[str]) -> list[str]:
 
 
 def _cell(
-  estimate: intervals.Estimate | None, draws: int, *, points: bool = True
+  estimate: intervals.Estimate | None,
+  draws: Collection[int],
+  *,
+  points: bool = True,
 ) -> str:
   if estimate is None:
     return NOT_RUN
   words = intervals.in_words(estimate, points=points)
-  return words + intervals.fewer(estimate.draws, draws)
+  return words + intervals.others(estimate.draws, draws)
 
 
 def accuracies(results: pathlib.Path) -> list[list[str]]:
@@ -62,8 +76,7 @@ def accuracies(results: pathlib.Path) -> list[list[str]]:
   lines = [["task", "draws", *ARMS]]
   for task in TASKS:
     scores = intervals.load(results / "tier1" / task)
-    draws = str(_draws(scores) or NOT_RUN)
-    lines.append([task, draws, *_means(scores, ARMS)])
+    lines.append([task, _count(_draws(scores)), *_means(scores, ARMS)])
   return lines
 
 
@@ -76,7 +89,7 @@ def differences(results: pathlib.Path) -> list[list[str]]:
   lines = [["task", "arm", "draws", *than, "gap closed", "of the teacher"]]
   for task, arm in itertools.product(TASKS, METHODS):
     scores = intervals.load(results / "tier1" / task)
-    draws = len(scores.get(arm, {}))
+    draws = scores.get(arm, {})
     cells = [
       _cell(intervals.difference(scores, arm, other), draws)
       if arm != other
@@ -90,7 +103,23 @@ def differences(results: pathlib.Path) -> list[list[str]]:
       if found is not None:
         closed = _cell(found, draws, points=False)
     share = _cell(intervals.ratio(scores, arm, "teacher"), draws, points=False)
-    lines.append([task, arm, str(draws or NOT_RUN), *cells, closed, share])
+    lines.append([task, arm, _count(draws), *cells, closed, share])
+  return lines
+
+
+def by_draw(results: pathlib.Path) -> list[list[str]]:
+  """Tier 1: the method minus other arms in each draw, the first one first."""
+  than = THAN[:4]
+  lines = [["task", "arm", "draw", *(f"− {arm}" for arm in than)]]
+  for task, arm in itertools.product(TASKS, METHODS):
+    scores = intervals.load(results / "tier1" / task)
+    for draw, ours in sorted(scores.get(arm, {}).items()):
+      theirs = (scores.get(other, {}).get(draw) for other in than)
+      cells = (
+        NOT_RUN if rows is None else f"{100 * (ours - rows).mean():+.1f}"
+        for rows in theirs
+      )
+      lines.append([task, arm, str(draw), *cells])
   return lines
 
 
@@ -130,12 +159,13 @@ def models(results: pathlib.Path) -> list[list[str]]:
     scores = intervals.load(
       results / tier / task, lambda run, model=model: run["model"] == model
     )
-    draws = max((len(scores.get(arm, {})) for arm in arms), default=0)
+    scores = {arm: scores[arm] for arm in arms if arm in scores}
+    draws = _draws(scores)
     both = {"gd": ours.get("gd", {}), "kd": scores.get("kd", {})}
     lines.append(
       [
-        *(task, model, _params(runs), str(draws or NOT_RUN)),
-        *_means({arm: scores[arm] for arm in arms if arm in scores}, arms),
+        *(task, model, _params(runs), _count(draws)),
+        *_means(scores, arms),
         _cell(intervals.difference(scores, "gd", "kd"), draws),
         _cell(intervals.difference(both, "gd", "kd"), draws),
       ]
@@ -150,30 +180,51 @@ def _params(runs: Sequence[collect.Run]) -> str:
 
 
 def ablations(results: pathlib.Path) -> list[list[str]]:
-  """Tier 3: a row for each point of each sweep."""
-  arms = ("kd", "gd_hard", "gd", CEILING)
-  lines = [["sweep", "task", "point", "draws", *arms, "gd − kd"]]
-  for name, task in itertools.product(ABLATIONS, ("trec", "ag_news")):
-    out = results / name / task
-    for change in collect.changes(out) or [{}]:
-      scores = intervals.load(
-        out, lambda run, change=change: run["change"] == change
-      )
-      point = ", ".join(f"{k}={v}" for k, v in change.items())
-      draws = _draws(scores)
-      lines.append(
-        [
-          *(name, task, point, str(draws or NOT_RUN)),
-          *_means(scores, arms),
-          _cell(intervals.difference(scores, "gd", "kd"), draws),
-        ]
-      )
+  """Tier 3: a row for each point of each sweep, and one for those not run."""
+  last = "gd − kd"
+  head = ["sweep", "task", "point", "parameters", "draws", *ABLATED, last]
+  lines = [head]
+  for name, tasks in ABLATIONS.items():
+    for task in tasks:
+      runs = collect.load(results / name / task)
+      missing = []
+      for change in _changes(name):
+        point = ", ".join(f"{k}={v}" for k, v in change.items())
+        of_point = [run for run in runs if run["change"] == change]
+        if of_point:
+          lines.append([name, task, point, *_ablation(of_point)])
+        else:
+          missing.append(point)
+      if missing:
+        words = f"{NOT_RUN}: {'; '.join(missing)}"
+        lines.append([name, task, words, *[""] * (len(head) - 3)])
   return lines
+
+
+def _ablation(runs: Sequence[collect.Run]) -> list[str]:
+  scores = intervals.of(runs)
+  draws = _draws(scores)
+  return [
+    *(_params(runs), _count(draws)),
+    *_means(scores, ABLATED),
+    _cell(intervals.difference(scores, "gd", "kd"), draws),
+  ]
+
+
+def _changes(name: str) -> list[dict[str, Any]]:
+  """What the points of a sweep change, in its order, whatever the draw."""
+  found: list[dict[str, Any]] = []
+  for point in sweeps.points_of(str(HERE / f"{name}.py")):
+    change = {k: v for k, v in point.items() if k not in collect.DRAW}
+    if change not in found:
+      found.append(change)
+  return found
 
 
 TABLES = {
   "accuracies": accuracies,
   "differences": differences,
+  "by_draw": by_draw,
   "generators": generators,
   "models": models,
   "ablations": ablations,

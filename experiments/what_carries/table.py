@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.paper import collect, intervals, readme
+from experiments.paper import intervals, readme
 from experiments.what_carries import sweep
 
 HERE = pathlib.Path(__file__).parent
@@ -21,14 +21,18 @@ Change = dict[str, Any]
 
 
 def lines(results: pathlib.Path) -> list[list[str]]:
-  """Each change's gd against the next smaller change's, paired by draw."""
+  """Each change's gd against the next smaller change's, paired by draw.
+
+  Behind a task's changes come those that were not run, in one line.
+  """
   found = [["task", "change", "draws", "gd", "against", "gd − its gd"]]
   for task in TASKS:
-    out = results / task
-    if not out.with_suffix(".json").exists():
-      found.append([task, readme.NOT_RUN, "", "", "", ""])
-    changes = collect.changes(out)
-    scores = {_words(change): _of_gd(out, change) for change in changes}
+    scores = {
+      _words(change): by_draw
+      for change in sweep.CHANGES
+      if (by_draw := _of_gd(results / task, change))
+    }
+    changes = [c for c in sweep.CHANGES if _words(c) in scores]
     for change in changes:
       name, than = _words(change), _words(_compared_with(change, changes))
       by_draw = scores[name]
@@ -38,15 +42,19 @@ def lines(results: pathlib.Path) -> list[list[str]]:
         cells = [than, readme.NOT_RUN]
         if estimate is not None:
           cells[1] = intervals.in_words(estimate)
-          if estimate.draws < len(by_draw):
-            cells[1] += f" ({estimate.draws} draws)"
+          cells[1] += intervals.others(estimate.draws, by_draw)
       mean = intervals.spread(by_draw)
       found.append([task, name, str(len(by_draw)), mean, *cells])
+    missing = [w for w in map(_words, sweep.CHANGES) if w not in scores]
+    if missing:
+      names = "; ".join(missing) if scores else "nothing yet"
+      found.append([task, f"{readme.NOT_RUN}: {names}", "", "", "", ""])
   return found
 
 
 def _of_gd(out: pathlib.Path, change: Change) -> dict[int, np.ndarray]:
-  return intervals.load(out, lambda run: run["change"] == change)["gd"]
+  scores = intervals.load(out, lambda run: run["change"] == change)
+  return scores.get("gd", {})
 
 
 def _words(change: Change) -> str:

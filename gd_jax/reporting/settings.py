@@ -6,6 +6,7 @@ A draw is another `data.seed` and `seed`: fresh rows, teacher, generator,
 corpus and students. Points that differ in these alone are draws of one setting.
 """
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,6 +41,11 @@ class Setting:
     if len(found) > 1:
       return statistics.over_seeds([score["mean"] for score in found])
     return statistics.over_seeds(found[0]["per_seed"]) if found else None
+
+  def has_fewer_draws(self, arm: str) -> bool:
+    """Whether another arm is in more draws."""
+    counts = collections.Counter(n for r in self.draws for n in r["arms"])
+    return counts[arm] < max(counts.values())
 
   def number(self, field: str) -> float | None:
     """The value of a field as a number, if it is one."""

@@ -45,7 +45,8 @@ def write(points: Points, folder: epath.Path) -> None:
 def draw(points: Points) -> "Figure":
   """The figure; to be called within `drawing.style()`.
 
-  Whiskers and small dots are draws, or seeds of a single draw.
+  Whiskers and small marks are draws, or seeds of a single draw. The mark of an
+  arm with fewer draws than others beside it is hollow.
   """
   found, names = settings.of(points), settings.arms_of(points)
   field = _number_field(found)
@@ -119,6 +120,11 @@ def _line(
   ]
   if not scored:
     return
+  hollow = [
+    (setting.number(field) or 0.0, 100 * score["mean"])
+    for setting in found
+    if (score := setting.score(name)) and setting.has_fewer_draws(name)
+  ]
   colour = drawing.colour(name)
   axes.errorbar(
     [x for x, _ in scored],
@@ -133,14 +139,42 @@ def _line(
     capsize=2,
     label=drawing.name(name),
   )
-  singles = [(x, y) for x, score in scored for y in _singles(score)]
-  axes.scatter(
-    [x for x, _ in singles],
-    [100 * y for _, y in singles],
-    s=5,
-    color=colour,
-    alpha=0.5,
+  _hollow(axes, name, hollow)
+  _small(
+    axes,
+    name,
+    [(x, 100 * y) for x, score in scored for y in _singles(score)],
   )
+
+
+def _hollow(
+  axes: "Axes", name: str, places: Sequence[tuple[float, float]]
+) -> None:
+  """White over the marks at these (x, y)."""
+  if places:
+    axes.scatter(
+      *zip(*places, strict=True),
+      s=16,
+      marker=drawing.marker(name),
+      facecolor="white",
+      edgecolor=drawing.colour(name),
+      zorder=3,
+    )
+
+
+def _small(
+  axes: "Axes", name: str, places: Sequence[tuple[float, float]]
+) -> None:
+  """Single draws or seeds at these (x, y)."""
+  if places:
+    axes.scatter(
+      *zip(*places, strict=True),
+      s=9,
+      marker=drawing.marker(name),
+      color=drawing.colour(name),
+      linewidths=0,
+      alpha=0.5,
+    )
 
 
 def _scale(axes: "Axes", numbers: Sequence[float]) -> None:
@@ -192,13 +226,16 @@ def _rows(found: Sequence[Setting], names: Sequence[str]) -> "Figure":
       capsize=2,
       label=drawing.name(name),
     )
-    singles = [(value, y) for y, score in scored for value in _singles(score)]
-    axes.scatter(
-      [100 * value for value, _ in singles],
-      [y for _, y in singles],
-      s=4,
-      color=colour,
-      alpha=0.5,
+    hollow = [
+      (100 * score["mean"], row + step)
+      for row, setting in enumerate(found)
+      if (score := setting.score(name)) and setting.has_fewer_draws(name)
+    ]
+    _hollow(axes, name, hollow)
+    _small(
+      axes,
+      name,
+      [(100 * value, y) for y, score in scored for value in _singles(score)],
     )
   labels = [_title(setting.point, varied, "\n") for setting in found]
   axes.set_yticks(range(len(found)), labels, fontsize=8)

@@ -25,10 +25,12 @@ def _run(draw, *arms, seeds):
 def test_draws_are_those_of_the_method(tmp_path):
   out = tmp_path / "paper/results/tier1/trec"
   gd = [_run(draw, "kd", "gd", seeds=n) for draw, n in ((0, 3), (1, 1))]
-  collect.save(out, [*gd, _run(2, "gd_pretrained", seeds=1)])
+  more = [_run(2, "gd_pretrained", seeds=1), _run(3, "kd", "tfidf", seeds=2)]
+  collect.save(out, [*gd, *more, _run(0, "gold", seeds=1)])
   head, trec, *others = front_page.results(tmp_path)
   shown = dict(zip(head, trec, strict=True))
   assert shown["spread over"] == "2 draws of 1 to 3 seeds"
   assert shown["gd"] == "50.0 ± 0.0"
-  assert shown["teacher"] == "not run"
+  assert shown["kd"] == "50.0 ± 0.0" and shown["gold"] == "50.0 (1 draw)"
+  assert shown["teacher"] == shown["tfidf"] == "not run"
   assert [row[1] for row in others] == ["not run"] * 3

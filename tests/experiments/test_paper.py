@@ -178,7 +178,10 @@ def test_arms_are_compared_on_the_draws_that_both_have(out):
   fewer = {draw: scores["gd"][draw] for draw in (1, 3)}
   found = intervals.difference(scores | {"gd": fewer}, "gd", "kd")
   pair = {"gd": fewer, "kd": {draw: scores["kd"][draw] for draw in (1, 3)}}
-  assert found == intervals.difference(pair, "gd", "kd") and found.draws == 2
+  assert found == intervals.difference(pair, "gd", "kd") and found.draws == (
+    1,
+    3,
+  )
   assert intervals.difference(scores, "gd", "gold") is None
   none = {9: scores["gd"][0]}
   assert intervals.difference(scores | {"gd": none}, "gd", "kd") is None
@@ -214,6 +217,9 @@ def test_the_closed_gap_is_a_ratio_of_means(out):
     (means["gd"] - means["kd"]) / (means["teacher"] - means["kd"])
   )
   assert 0 < found.low < found.value < found.high < 1
+  just = {0: np.full(N, 0.95)}
+  pair = {"teacher": just, "kd": {0: np.full(N, 0.9)}, "gd": just}
+  assert intervals.gap_closed(pair).value == pytest.approx(1)
   near = {draw: rows + 0.04 for draw, rows in scores["kd"].items()}
   assert intervals.gap_closed(scores | {"teacher": near}) is None
 
@@ -231,7 +237,7 @@ def test_tables_say_what_was_not_run(out, tmp_path):
   assert all(set(row[1:]) == {"not run"} for row in others)
   head, trec, pretrained, *_ = table.differences(results)
   cells = dict(zip(head, trec, strict=True))
-  assert cells["− kd"].startswith("+") and cells["− gold"] == "not run"
+  assert cells["− kd"].startswith("**+") and cells["− gold"] == "not run"
   assert cells["gap closed"].startswith("0.")
   assert cells["of the teacher"].startswith("0.8") and cells["− gd"] == ""
   assert pretrained[1] == "gd_pretrained" and {*pretrained[2:]} == {"not run"}
@@ -239,7 +245,9 @@ def test_tables_say_what_was_not_run(out, tmp_path):
   head, res_cnn, *others = table.models(results)
   assert res_cnn[1:4] == ["res_cnn", "1.08 M", "4"]
   assert len(others) == 15 and all("not run" in row for row in others)
-  assert all("not run" in row for row in table.ablations(results)[1:])
+  others = table.ablations(results)[1:]
+  assert len(others) == 9 and all("not run: " in row[2] for row in others)
+  assert all(len(row) == len(table.ablations(results)[0]) for row in others)
 
 
 # Dies if: a cell of fewer draws than its row looks like all others.
@@ -251,8 +259,31 @@ def test_tables_say_of_how_many_draws(out, tmp_path):
   cells = dict(zip(*table.accuracies(results)[:2], strict=True))
   assert cells["gd_pretrained"].endswith(" (2 draws)")
   head, gd, pretrained, *_ = table.differences(results)
-  assert pretrained[2] == "2" and pretrained[head.index("− gd")][0] == "+"
+  assert pretrained[2] == "2" and "+" in pretrained[head.index("− gd")]
   assert not any("draws" in cell for cell in (*gd, *pretrained))
+
+
+# Dies if: as many draws are taken for the same ones.
+def test_other_draws_are_told_from_the_same():
+  others = paper("intervals").others
+  assert others((1, 0), {0: [], 1: []}) == ""
+  assert others([0], [0, 1]) == " (1 draw)"
+  assert others([1, 2], [0, 1]) == " (2 draws)"
+
+
+# Dies if: one draw's difference is another's, or one arm's of several is bold.
+def test_each_draw_has_its_own_difference(out, tmp_path):
+  table, intervals = paper("table"), paper("intervals")
+  head, *rows = table.by_draw(tmp_path / "results")
+  assert [row[:3] for row in rows] == [["trec", "gd", str(i)] for i in range(4)]
+  scores = intervals.load(out)
+  for draw, row in enumerate(rows):
+    means = {arm: found[draw].mean() for arm, found in scores.items()}
+    difference = 100 * (means["gd"] - means["kd"])
+    assert float(row[head.index("− kd")]) == pytest.approx(difference, abs=0.06)
+  one = {arm: {0: found[0]} for arm, found in scores.items()}
+  single = intervals.difference(one, "gd", "kd")
+  assert single.better and "*" not in intervals.in_words(single)
 
 
 # Dies if: tier 1's gd is compared with another draw's kd.
@@ -274,7 +305,7 @@ def test_other_students_are_compared_with_ours(out, tmp_path):
   ours = np.mean([scores["gd"][draw] for draw in (0, 1)])
   theirs = np.mean([rows / 2 for run in runs for rows in [run["rows"]["kd"]]])
   assert blend["res_cnn's gd − this kd"].startswith(
-    f"{100 * (ours - theirs):+.1f} ["
+    f"**{100 * (ours - theirs):+.1f} ["
   )
 
 
@@ -301,6 +332,35 @@ def test_the_ceiling_is_where_real_texts_are():
       assert (config.soft_labels.real_texts is None) == (
         has or task == "dbpedia"
       )
+
+
+# Dies if: students of two recipes stand in one row of a table, or what makes
+# no difference does.
+@pytest.mark.parametrize(
+  ("fields", "part"),
+  [
+    ({"students.learning_rates": (1e-3,)}, "the students"),
+    ({"teacher.learning_rate": 1e-5}, "the teacher"),
+    ({"corpus.top_p": 0.9}, "the texts"),
+    ({"generator.pretrain.max_steps": 7}, None),
+    ({"students.num_seeds": 1, "teacher.remat": True}, None),
+  ],
+)
+def test_runs_of_two_recipes_are_refused(out, tmp_path, fields, part):
+  save = paper("collect").save
+  runs = taken([write_runs(tmp_path / "more", draws=1, **fields)])
+  runs[0]["draw"] = 9
+  if part is None:
+    save(out, runs)
+    return
+  with pytest.raises(UserError, match=f"{part} of draw 9 .* than .*draw 0"):
+    save(out, runs)
+  # Texts of its own are what an arm of another name is for.
+  if part == "the texts":
+    other = taken([tmp_path / "more"], take={"gd": "gd_pretrained"})
+    save(out, other)
+  # All anew is fine.
+  save(out, taken([write_runs(tmp_path / "all", **fields)]))
 
 
 # Dies if: rows are taken for another run's after a kill between two files.

@@ -61,8 +61,19 @@ def test_what_carries_compares_with_the_baseline(tmp_path):
     )
   target = tmp_path / "carries/trec"
   paper("collect").save(target, taken(folders, config=f"{CARRIES}:trec"))
-  _, base, mse, *others = table.lines(tmp_path / "carries")
+  # One of which no gd was collected is as one that was not run.
+  hard = write_runs(
+    tmp_path / "hard",
+    draws=2,
+    accuracy={"kd": 0.5},
+    **AS_IN_CARRIES,
+    **{"students.mix": 0.4},
+  )
+  paper("collect").save(target, taken([hard], config=f"{CARRIES}:trec"))
+  _, base, mse, left, *others = table.lines(tmp_path / "carries")
   assert base[1:3] == ["baseline", "4"] and base[4:] == ["", ""]
   assert mse[1:3] == ["students.loss=mse", "2"]
-  assert mse[4] == "baseline" and mse[5].startswith("+")
-  assert [row[1] for row in others] == ["not run"] * 3
+  assert mse[4] == "baseline" and mse[5].startswith("**+")
+  assert left[1].startswith("not run: students.total_steps=1600; ")
+  assert "students.mix=0.4" in left[1] and "; students.loss=mse;" not in left[1]
+  assert [row[1] for row in others] == ["not run: nothing yet"] * 3

@@ -44,6 +44,11 @@ def test_the_score_is_over_draws_where_there_are_several():
   assert settings.Setting({}, draws).score("kd") is None
 
 
+def test_an_arm_may_be_in_fewer_draws():
+  setting = settings.Setting({}, [_results(0.5, kd=(0.4,)), _results(0.6)])
+  assert setting.has_fewer_draws("kd") and not setting.has_fewer_draws("gd")
+
+
 @pytest.mark.parametrize(
   ("field", "value", "expected"),
   [

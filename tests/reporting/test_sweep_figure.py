@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 from etils import epath
+from matplotlib.colors import to_hex
 
 from gd_jax.reporting import drawing, sweep_figure
 
@@ -66,6 +67,24 @@ def test_draws_are_dots_and_their_mean_a_point(make_results):
   ]
   assert {x for x, _ in dots} >= {10.0, 100.0}
   assert {round(y) for _, y in dots} >= {60, 80}
+
+
+# Dies if: a mean of fewer draws looks like the others, or theirs look so too.
+@pytest.mark.parametrize("field", [{}, {"data.labels_per_class": 10}])
+def test_an_arm_of_fewer_draws_is_hollow(make_results, field):
+  arms = [("gd", "gold"), ("gd",)]
+  points = [
+    (point | {"data.seed": draw}, make_results(names))
+    for point in (field, {name: 10 * value for name, value in field.items()})
+    for draw, names in enumerate(arms)
+  ]
+  (axes,) = sweep_figure.draw(points).axes
+  hollow = {
+    to_hex(marks.get_edgecolor()[0])
+    for marks in axes.collections
+    if len(face := marks.get_facecolor()) and (face == 1).all()
+  }
+  assert hollow == {drawing.colour("gold")}
 
 
 def test_a_second_field_is_a_panel(make_results):
