@@ -6,6 +6,7 @@ Run: python -m experiments.paper.table
 """
 
 import itertools
+import json
 import pathlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -143,6 +144,21 @@ def generators(results: pathlib.Path) -> list[list[str]]:
   return lines
 
 
+def general(results: pathlib.Path) -> list[list[str]]:
+  """How the general model learned: held-out perplexities as it read."""
+  file = results / "general.json"
+  curve = json.loads(file.read_text())["curve"] if file.exists() else []
+  domains = sorted({name for row in curve for name in row} - {"tokens", "all"})
+  names = [*domains, "all"]
+  return [
+    ["tokens read", *names],
+    *(
+      [f"{row['tokens']:,}", *(f"{row[name]:.0f}" for name in names)]
+      for row in curve
+    ),
+  ]
+
+
 def models(results: pathlib.Path) -> list[list[str]]:
   """Tier 2: other students, and tier 1's against what distilled them before."""
   arms = ("gold", "kd", "gd")
@@ -226,6 +242,7 @@ TABLES = {
   "differences": differences,
   "by_draw": by_draw,
   "generators": generators,
+  "general": general,
   "models": models,
   "ablations": ablations,
 }

@@ -1,8 +1,12 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import json
 import lzma
 
-from experiments.paper import base, general_text
+from etils import epath
+
+from experiments.paper import base, general_model, general_text, table
+from gd_jax import artefacts
 
 
 def write_tasks(folder):
@@ -39,3 +43,34 @@ def test_what_is_no_good_is_said(tmp_path, capsys):
   assert general_text.main([*arguments, f"{tmp_path}/none.txt"]) == 2
   error = capsys.readouterr().err
   assert "none.txt" in error and "Traceback" not in error
+
+
+# Dies if: tokens are counted in steps or rows, or domains are mixed up.
+def test_the_general_models_numbers_are_kept(tmp_path, capsys):
+  folder, results = tmp_path / "model", tmp_path / "results"
+  out = results / "general.json"
+  assert general_model.main([str(folder)], out=out) == 2
+  assert "holds no finished general model" in capsys.readouterr().err
+  artefacts.begin(epath.Path(folder), config={}, inputs={})
+  key = "generator.pretrain/heldout/perplexity"
+  rows = [
+    {"step": step, key: 9.0 / step, f"{key}_news": 8.0, "x/loss": 1.0}
+    for step in (3, 6)
+  ]
+  lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+  (folder / "metrics.jsonl").write_text(lines)
+  (folder / "summary.json").write_text("{}")
+  artefacts.finish(
+    epath.Path(folder),
+    config={"pretrain": {"batch_size": 4, "row_tokens": 100}},
+    inputs={},
+    counts={},
+    seconds=1.0,
+  )
+  assert table.general(results) == [["tokens read", "all"]]
+  assert general_model.main([str(folder)], out=out) == 0
+  assert table.general(results) == [
+    ["tokens read", "news", "all"],
+    ["1,200", "8", "3"],
+    ["2,400", "8", "2"],
+  ]
