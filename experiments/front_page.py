@@ -19,7 +19,7 @@ from experiments.student_speed import table as student_speed
 HERE = pathlib.Path(__file__).parent
 README = HERE.parent / "README.md"
 TASKS = ("trec", "sst2", "ag_news", "dbpedia")
-ARMS = ("teacher", "tfidf", "gold", "kd", "gd")
+ARMS = ("teacher", "tfidf", "gold", "kd", "gd", "gd_pretrained")
 NOT_RUN = readme.NOT_RUN
 COMMIT = "commit"
 
@@ -54,7 +54,10 @@ def _result(experiments: pathlib.Path, task: str) -> list[str]:
   return [
     task,
     f"{found['num_labelled']:,}",
-    *(low_data.accuracy(found, arm) for arm in ARMS),
+    *(
+      low_data.accuracy(found, arm) if arm in found["arms"] else NOT_RUN
+      for arm in ARMS
+    ),
     f"1 draw, {seeds} seeds",
     found["platform"],
     _commit(file),
