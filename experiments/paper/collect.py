@@ -251,15 +251,6 @@ def _digest(rows: dict[str, np.ndarray]) -> str:
   return artefacts.digest({arm: each.tolist() for arm, each in rows.items()})
 
 
-def changes(out: pathlib.Path) -> list[dict[str, Any]]:
-  """The points of which there are runs in `out`, in their order."""
-  found: list[dict[str, Any]] = []
-  for run in load(out):
-    if run["change"] not in found:
-      found.append(run["change"])
-  return found
-
-
 def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
   """Adds runs to OUT.json and OUT.npz.
 
