@@ -147,34 +147,32 @@ def _line(
   )
 
 
+def _marks(
+  axes: "Axes",
+  name: str,
+  places: Sequence[tuple[float, float]],
+  **looks: Any,
+) -> None:
+  """An arm's marks at these (x, y)."""
+  if places:
+    x, y = zip(*places, strict=True)
+    axes.scatter(x, y, marker=drawing.marker(name), **looks)
+
+
 def _hollow(
   axes: "Axes", name: str, places: Sequence[tuple[float, float]]
 ) -> None:
   """White over the marks at these (x, y)."""
-  if places:
-    axes.scatter(
-      *zip(*places, strict=True),
-      s=16,
-      marker=drawing.marker(name),
-      facecolor="white",
-      edgecolor=drawing.colour(name),
-      zorder=3,
-    )
+  edge = drawing.colour(name)
+  _marks(axes, name, places, s=16, facecolor="white", edgecolor=edge, zorder=3)
 
 
 def _small(
   axes: "Axes", name: str, places: Sequence[tuple[float, float]]
 ) -> None:
   """Single draws or seeds at these (x, y)."""
-  if places:
-    axes.scatter(
-      *zip(*places, strict=True),
-      s=9,
-      marker=drawing.marker(name),
-      color=drawing.colour(name),
-      linewidths=0,
-      alpha=0.5,
-    )
+  colour = drawing.colour(name)
+  _marks(axes, name, places, s=9, color=colour, linewidths=0, alpha=0.5)
 
 
 def _scale(axes: "Axes", numbers: Sequence[float]) -> None:

@@ -80,3 +80,11 @@ def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
 def taken(folders, *, take=None, config=f"{TIER1}:trec"):
   collect = paper("collect")
   return collect.collect(collect.Sweep(config), folders, take)
+
+
+def stacked(scores):
+  """{arm: [D N]} of scores by draw."""
+  return {
+    arm: np.stack([by_draw[draw] for draw in sorted(by_draw)])
+    for arm, by_draw in scores.items()
+  }

@@ -1,21 +1,16 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
 import importlib
-import json
 
 import numpy as np
 import pytest
 
 from gd_jax import config_checks, sweeps
-from gd_jax.errors import UserError
 from tests.experiments.finished_runs import (
-  ACCURACY,
-  AS_IN_CARRIES,
-  CARRIES,
   ROOT,
-  TIER1,
   N,
   paper,
+  stacked,
   taken,
   write_runs,
 )
@@ -55,100 +50,6 @@ def test_dbpedia_has_draws_of_80():
     for task in ("trec", "dbpedia", "dbpedia_100")
   }
   assert labels == {"trec": 100, "dbpedia": 80, "dbpedia_100": 100}
-
-
-@pytest.fixture
-def out(tmp_path):
-  target = tmp_path / "results/tier1/trec"
-  paper("collect").save(target, taken([write_runs(tmp_path / "sweep")]))
-  return target
-
-
-def stacked(scores):
-  return {
-    arm: np.stack([by_draw[draw] for draw in sorted(by_draw)])
-    for arm, by_draw in scores.items()
-  }
-
-
-# Dies if: rows of several draws are not brought into one order, a seed is
-# counted twice, or draws are mixed up.
-def test_scores_are_by_draw_and_row(out):
-  scores = stacked(paper("intervals").load(out))
-  assert {arm: values.shape for arm, values in scores.items()} == dict.fromkeys(
-    ACCURACY, (4, N)
-  )
-  assert set(np.unique(scores["gd"])) == {0.0, 0.5, 1.0}
-  for arm, share in ACCURACY.items():
-    assert not scores[arm][:, 0].any()
-    assert scores[arm].mean() == pytest.approx(share, abs=0.03)
-  run = json.loads(out.with_suffix(".json").read_text())[2]
-  assert run["draw"] == 2 and run["change"] == {} and run["differs"] == []
-
-
-# Dies if: a run without a report is taken, or stops the others; a single
-# workdir isn't taken; or one that is taken again stays beside itself.
-def test_a_sweep_is_collected_as_it_grows(tmp_path, capsys):
-  collect, intervals = paper("collect"), paper("intervals")
-  folder, target = write_runs(tmp_path / "sweep"), tmp_path / "results/trec"
-  for draw in (1, 3):
-    (folder / f"seed={draw}/report/manifest.json").unlink()
-  arguments = [f"--config={TIER1}:trec", f"--out={target}", str(folder)]
-  assert collect.main(arguments) == 0
-  assert "seed=3 has no report yet" in capsys.readouterr().err
-  assert set(intervals.load(target)["gd"]) == {0, 2}
-  (folder / "seed=3/report/manifest.json").write_text("{}")
-  assert collect.main([*arguments[:2], f"{folder}/seed=3"]) == 0
-  assert collect.main(arguments) == 0
-  assert set(intervals.load(target)["gd"]) == {0, 2, 3}
-  assert len(json.loads(target.with_suffix(".json").read_text())) == 3
-  assert collect.main([*arguments[:2], str(tmp_path / "none")]) == 2
-
-
-# Dies if: a run's change is that of another point, a run of no point is taken,
-# or a run that differs in what its point does not say looks like all others.
-def test_a_run_is_known_by_its_config(tmp_path, capsys):
-  mse = {"students.loss": "mse"} | AS_IN_CARRIES
-  folder = write_runs(tmp_path / "mse", draws=2, **mse)
-  runs = taken([folder], config=f"{CARRIES}:trec")
-  assert [run["change"] for run in runs] == [{"students.loss": "mse"}] * 2
-  # tier1 asks for real texts and those made by rules, which this one does not.
-  differs = ["soft_labels.real_texts", "soft_labels.rules"]
-  assert runs[0]["differs"] == differs
-  both = mse | {"students.mix": 0.4}
-  write_runs(tmp_path / "both", draws=1, **both)
-  arguments = [f"--config={CARRIES}:trec", f"--out={tmp_path}/out"]
-  assert paper("collect").main([*arguments, str(tmp_path / "both")]) == 2
-  error = capsys.readouterr().err
-  assert "students.loss=mse" in error and "students.mix=0.4" in error
-  # On validation rows, which are not those of tier1.
-  assert paper("collect").main(
-    [f"--config={TIER1}:trec", f"--out={tmp_path}/out", str(folder)]
-  ) == 2  # fmt: skip
-  other = write_runs(tmp_path / "sst2", draws=1, task="sst2")
-  with pytest.raises(UserError, match="task=sst2"):
-    taken([other])
-
-
-# Dies if: what another generator wrote takes the place of gd.
-def test_a_pretrained_generator_has_a_name_of_its_own(tmp_path):
-  fields = {"generator.pretrain_on": ("a/news.txt.xz",)}
-  folder = write_runs(tmp_path / "runs", draws=1, **fields)
-  with pytest.raises(UserError, match="--take=gd:gd_pretrained"):
-    taken([folder])
-  (run,) = taken([folder], take={"gd": "gd_pretrained"})
-  assert run["differs"] == ["generator.pretrain_on"]
-  assert [*run["rows"]] == [*run["texts"]] == ["gd_pretrained"]
-
-
-# Dies if: 0 and nothing are one value: no texts, and all of them.
-def test_no_texts_are_not_all_texts(tmp_path):
-  config = f"{ROOT}/experiments/paper/tier3_texts.py:trec"
-  fields = {"students.num_texts": 0, "corpus.num_texts": 16_000}
-  folder = write_runs(tmp_path / "runs", draws=1, **fields)
-  assert taken([folder], config=config)[0]["change"] == {
-    "students.num_texts": 0
-  }
 
 
 # Dies if: resamples of the two arms are not the same rows and draws.
@@ -309,17 +210,6 @@ def test_other_students_are_compared_with_ours(out, tmp_path):
   )
 
 
-# Dies if: another sweep's gd takes the place of the first one's.
-def test_an_arm_may_come_from_another_sweep(out, tmp_path):
-  collect, intervals = paper("collect"), paper("intervals")
-  better = write_runs(tmp_path / "other", accuracy=ACCURACY | {"gd": 0.95})
-  collect.save(out, taken([better], take={"gd": "gd_pretrained"}))
-  scores = stacked(intervals.load(out))
-  assert scores["gd"].mean() == pytest.approx(0.8, abs=0.03)
-  assert scores["gd_pretrained"].mean() == pytest.approx(0.95, abs=0.03)
-  assert set(scores) == {*ACCURACY, "gd_pretrained"}
-
-
 # Dies if: an arm has no real texts to read, or real texts are read in vain.
 def test_the_ceiling_is_where_real_texts_are():
   for task in paper("base").TASKS:
@@ -332,44 +222,3 @@ def test_the_ceiling_is_where_real_texts_are():
       assert (config.soft_labels.real_texts is None) == (
         has or task == "dbpedia"
       )
-
-
-# Dies if: students of two recipes stand in one row of a table, or what makes
-# no difference does.
-@pytest.mark.parametrize(
-  ("fields", "part"),
-  [
-    ({"students.learning_rates": (1e-3,)}, "the students"),
-    ({"teacher.learning_rate": 1e-5}, "the teacher"),
-    ({"corpus.top_p": 0.9}, "the texts"),
-    ({"generator.pretrain.max_steps": 7}, None),
-    ({"students.num_seeds": 1, "teacher.remat": True}, None),
-  ],
-)
-def test_runs_of_two_recipes_are_refused(out, tmp_path, fields, part):
-  save = paper("collect").save
-  runs = taken([write_runs(tmp_path / "more", draws=1, **fields)])
-  runs[0]["draw"] = 9
-  if part is None:
-    save(out, runs)
-    return
-  with pytest.raises(UserError, match=f"{part} of draw 9 .* than .*draw 0"):
-    save(out, runs)
-  # Texts of its own are what an arm of another name is for.
-  if part == "the texts":
-    other = taken([tmp_path / "more"], take={"gd": "gd_pretrained"})
-    save(out, other)
-  # All anew is fine.
-  save(out, taken([write_runs(tmp_path / "all", **fields)]))
-
-
-# Dies if: rows are taken for another run's after a kill between two files.
-def test_files_of_two_collectings_are_refused(out, tmp_path):
-  collect = paper("collect")
-  before = out.with_suffix(".json").read_bytes()
-  again = write_runs(tmp_path / "again", draws=1, accuracy=ACCURACY)
-  collect.save(out, taken([again]))
-  collect.load(out)
-  out.with_suffix(".json").write_bytes(before)
-  with pytest.raises(UserError, match="not of one collecting"):
-    collect.load(out)
