@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from gd_jax.models import linear
 from gd_jax.models.dropout import Dropout
 
 # Keys or values of one layer, in one of the layouts of `cache_layout`.
@@ -179,10 +180,10 @@ class Attention(nn.Module):
       raise ValueError(
         f"width {self.width} is not a multiple of num_heads {self.num_heads}"
       )
-    self.qkv = nn.Dense(
+    self.qkv = linear.Dense(
       3 * self.width, dtype=self.dtype, kernel_init=normal_init(0.02)
     )
-    self.out = nn.Dense(
+    self.out = linear.Dense(
       self.width, dtype=self.dtype, kernel_init=normal_init(self.out_stddev)
     )
     self.drop = Dropout(self.dropout)

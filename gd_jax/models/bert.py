@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from gd_jax.models import attention, decoding
+from gd_jax.models import attention, decoding, linear
 from gd_jax.models.dropout import Dropout
 
 
@@ -55,8 +55,8 @@ class BertLayer(nn.Module):
       c.width, c.num_heads, dropout=c.dropout, dtype=self.dtype
     )
     self.attention_norm = attention.layer_norm(c, self.dtype)
-    self.up = nn.Dense(c.mlp_width, dtype=self.dtype, kernel_init=init)
-    self.down = nn.Dense(c.width, dtype=self.dtype, kernel_init=init)
+    self.up = linear.Dense(c.mlp_width, dtype=self.dtype, kernel_init=init)
+    self.down = linear.Dense(c.width, dtype=self.dtype, kernel_init=init)
     self.mlp_norm = attention.layer_norm(c, self.dtype)
     self.drop = Dropout(c.dropout)
 

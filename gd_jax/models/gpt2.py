@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from gd_jax.models import attention, decoding
+from gd_jax.models import attention, decoding, linear
 from gd_jax.models.dropout import Dropout
 
 
@@ -50,10 +50,10 @@ class Gpt2Block(nn.Module):
       dtype=self.dtype,
     )
     self.mlp_norm = attention.layer_norm(c, self.dtype)
-    self.up = nn.Dense(
+    self.up = linear.Dense(
       c.mlp_width, dtype=self.dtype, kernel_init=attention.normal_init(0.02)
     )
-    self.down = nn.Dense(
+    self.down = linear.Dense(
       c.width, dtype=self.dtype, kernel_init=attention.normal_init(out_stddev)
     )
     self.drop = Dropout(c.dropout)

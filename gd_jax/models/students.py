@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from gd_jax.models import linear
 from gd_jax.models.dropout import Dropout
 
 CONVS = ("lax", "im2col")
@@ -43,7 +44,7 @@ def convolve(
   padded = jnp.pad(x, ((0, 0), (before, width - 1 - before), (0, 0)))
   shifted = [padded[:, w : w + length] for w in range(width)]
   columns = jnp.concatenate(shifted, axis=-1)
-  return columns @ kernel.reshape(-1, kernel.shape[-1])
+  return linear.matmul(columns, kernel.reshape(-1, kernel.shape[-1]))
 
 
 class Conv(nn.Module):
