@@ -92,29 +92,37 @@ class Sweep:
     has = ", ".join(f"{name}={_field(config, name)}" for name in names)
     raise UserError(f"no point of {self.name} has {has}")
 
-  def recipe(self, config: dict[str, Any]) -> dict[str, str]:
-    """{"teacher", "texts", "students": digest of the fields that decide it}.
+  def recipe(
+    self, config: dict[str, Any], general_text: str | None
+  ) -> dict[str, str]:
+    """{"teacher", "texts", "students": digest of what decides it}.
 
     Without what the sweep varies. A field that an older version did not know is
     as one that is None.
+
+    Args:
+      config: The run's.
+      general_text: A digest of what its generator read first, wherever the
+        files lay.
     """
     free = {*self._swept, *DRAW, *_NEUTRAL, "data.evaluate_on"}
     for phase in pipeline.PHASES:
       free |= {f"{phase.name}.{name}" for name in phase.free}
     if not _field(config, _PRETRAINED):
       free.add("generator.pretrain")
-    return {
-      name: artefacts.digest(
-        {
-          dotted: _plain(value)
-          for section in sections
-          for field, value in config[section].items()
-          if (dotted := f"{section}.{field}") not in free
-          and _plain(value) is not None
-        }
-      )
+    decides = {
+      name: {
+        dotted: _plain(value)
+        for section in sections
+        for field, value in config[section].items()
+        if (dotted := f"{section}.{field}") not in free
+        and _plain(value) is not None
+      }
       for name, sections in _RECIPES.items()
     }
+    if general_text is not None:
+      decides["texts"]["general text"] = general_text
+    return {name: artefacts.digest(found) for name, found in decides.items()}
 
 
 def _field(config: dict[str, Any], dotted: str) -> Any:
@@ -179,7 +187,9 @@ def collect(
           name: results["arms"][arm]["params_total"]
           for arm, name in names.items()
         },
-        "recipe": sweep.recipe(results["config"]),
+        "recipe": sweep.recipe(
+          results["config"], generator["inputs"].get("texts")
+        ),
         "perplexity": generator["counts"]["heldout_perplexity"],
         "seconds": results["seconds"],
       }

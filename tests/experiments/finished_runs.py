@@ -27,8 +27,19 @@ def paper(name):
   return importlib.import_module(f"experiments.paper.{name}")
 
 
-def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
-  """Workdirs in which each arm is right that often, as a sweep leaves them."""
+def write_runs(
+  folder,
+  *,
+  draws=4,
+  seeds=2,
+  accuracy=ACCURACY,
+  general_text=None,
+  **fields,
+):
+  """Workdirs in which each arm is right that often, as a sweep leaves them.
+
+  `general_text` is the digest of what the generator read first.
+  """
   labels = np.random.default_rng(9).integers(0, 3, N)
   for draw in range(draws):
     run = folder / f"seed={draw}"
@@ -72,7 +83,8 @@ def write_runs(folder, *, draws=4, seeds=2, accuracy=ACCURACY, **fields):
     (run / "report/results.json").write_text(json.dumps(results))
     (run / "report/manifest.json").write_text("{}")
     counts = {"heldout_perplexity": 30.0 + draw}
-    manifest = json.dumps({"counts": counts})
+    inputs = {"texts": general_text} if general_text else {}
+    manifest = json.dumps({"counts": counts, "inputs": inputs})
     (run / "generator/manifest.json").write_text(manifest)
   return folder
 

@@ -147,6 +147,22 @@ def test_runs_of_two_recipes_are_refused(out, tmp_path, fields, part):
   save(out, taken([write_runs(tmp_path / "all", **fields)]))
 
 
+# Dies if: general models of other texts are one, or those of the same texts in
+# another place are two.
+def test_general_models_are_told_apart_by_what_they_read(out, tmp_path):
+  collect = paper("collect")
+  for name, digest in (("here", "a1"), ("there", "a1"), ("other", "b2")):
+    fields = {"generator.pretrain_on": (f"{name}/news.txt.xz",)}
+    folder = write_runs(tmp_path / name, draws=1, general_text=digest, **fields)
+    (run,) = taken([folder], take={"gd": "gd_pretrained"})
+    run["draw"] = {"here": 0, "there": 1, "other": 2}[name]
+    if name == "other":
+      with pytest.raises(UserError, match="the texts of draw 2"):
+        collect.save(out, [run])
+    else:
+      collect.save(out, [run])
+
+
 # Dies if: rows are taken for another run's after a kill between two files.
 def test_files_of_two_collectings_are_refused(out, tmp_path):
   collect = paper("collect")
