@@ -143,6 +143,23 @@ def gap_closed(scores: Scores, arm: str = "gd") -> Estimate | None:
   return _estimate(scores, arms, lambda a, kd, top: (a - kd) / (top - kd))
 
 
+def coverage(num_draws: int, *, trials: int = 5000) -> float:
+  """How often such an interval holds the truth, where draws alone differ.
+
+  Simulated: each draw's difference is normal around a true one of 0, and
+  evaluation rows add no noise. Few draws show too little of how much draws
+  differ, so that this is below LEVEL.
+  """
+  rng = np.random.default_rng(0)
+  differences = rng.normal(size=(num_draws, trials))
+  draws = rng.multinomial(
+    num_draws, np.full(num_draws, 1 / num_draws), size=RESAMPLES
+  )
+  tail = (1 - LEVEL) / 2
+  low, high = np.quantile(draws @ differences, [tail, 1 - tail], axis=0)
+  return float(np.mean((low <= 0) & (high >= 0)))
+
+
 def spread(by_draw: Mapping[int, np.ndarray]) -> str:
   """ "83.7 ± 1.2": the mean, and the std over draws where there are several."""
   means = 100 * np.array([values.mean() for values in by_draw.values()])

@@ -159,6 +159,15 @@ def general(results: pathlib.Path) -> list[list[str]]:
   ]
 
 
+def coverage(results: pathlib.Path) -> list[list[str]]:
+  """How far an interval over so many draws is to be trusted; simulated."""
+  del results
+  return [
+    ["draws", "intervals that hold the truth"],
+    *([str(n), f"{intervals.coverage(n):.0%}"] for n in range(2, 6)),
+  ]
+
+
 def models(results: pathlib.Path) -> list[list[str]]:
   """Tier 2: other students, and tier 1's against what distilled them before."""
   arms = ("gold", "kd", "gd")
@@ -241,6 +250,7 @@ TABLES = {
   "accuracies": accuracies,
   "differences": differences,
   "by_draw": by_draw,
+  "coverage": coverage,
   "generators": generators,
   "general": general,
   "models": models,

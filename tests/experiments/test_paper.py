@@ -108,6 +108,15 @@ def test_the_interval_knows_of_the_draws():
   assert found.high - found.low == pytest.approx(4 * 0.1 / N**0.5, rel=0.1)
 
 
+# Dies if: draws are not resampled, or are at another level than the intervals'.
+def test_few_draws_are_little_to_go_by():
+  coverage = paper("intervals").coverage
+  # Of two draws the interval reaches from one to the other.
+  assert coverage(2) == pytest.approx(1 / 2, abs=0.03)
+  assert coverage(2) < coverage(3) < coverage(5)
+  assert coverage(60) == pytest.approx(0.95, abs=0.02)
+
+
 # Dies if: it is a mean of ratios, or given where there is hardly a gap.
 def test_the_closed_gap_is_a_ratio_of_means(out):
   intervals = paper("intervals")
