@@ -173,6 +173,9 @@ def collect(
     generator = artefacts.read_json(
       epath.Path(workdir) / "generator" / artefacts.MANIFEST
     )
+    general_text = None
+    if _field(results["config"], _PRETRAINED):
+      general_text = generator["inputs"]["texts"]
     runs.append(
       {
         "change": change,
@@ -187,9 +190,7 @@ def collect(
           name: results["arms"][arm]["params_total"]
           for arm, name in names.items()
         },
-        "recipe": sweep.recipe(
-          results["config"], generator["inputs"].get("texts")
-        ),
+        "recipe": sweep.recipe(results["config"], general_text),
         "perplexity": generator["counts"]["heldout_perplexity"],
         "seconds": results["seconds"],
       }

@@ -115,10 +115,7 @@ def _estimate(
     return None
   value = number(*(values[arm].mean() for arm in arms))
   again = resampled(values)
-  tail = (1 - LEVEL) / 2
-  low, high = np.quantile(
-    number(*(again[arm] for arm in arms)), [tail, 1 - tail]
-  )
+  low, high = _ends(number(*(again[arm] for arm in arms)))
   draws = set.intersection(*({*scores[arm]} for arm in arms))
   return Estimate(float(value), float(low), float(high), tuple(sorted(draws)))
 
@@ -143,21 +140,25 @@ def gap_closed(scores: Scores, arm: str = "gd") -> Estimate | None:
   return _estimate(scores, arms, lambda a, kd, top: (a - kd) / (top - kd))
 
 
-def coverage(num_draws: int, *, trials: int = 5000) -> float:
-  """How often such an interval holds the truth, where draws alone differ.
+def coverage(num_draws: int, *, trials: int = 10_000) -> float:
+  """How often an interval of `difference` holds the truth, where draws differ.
 
   Simulated: each draw's difference is normal around a true one of 0, and
   evaluation rows add no noise. Few draws show too little of how much draws
   differ, so that this is below LEVEL.
   """
   rng = np.random.default_rng(0)
-  differences = rng.normal(size=(num_draws, trials))
-  draws = rng.multinomial(
-    num_draws, np.full(num_draws, 1 / num_draws), size=RESAMPLES
+  again = resampled(
+    {str(trial): rng.normal(size=(num_draws, 1)) for trial in range(trials)}
   )
-  tail = (1 - LEVEL) / 2
-  low, high = np.quantile(draws @ differences, [tail, 1 - tail], axis=0)
+  low, high = _ends(np.stack([*again.values()]))
   return float(np.mean((low <= 0) & (high >= 0)))
+
+
+def _ends(values: np.ndarray) -> np.ndarray:
+  """[2 ...]: what holds LEVEL of the last dimension between them."""
+  tail = (1 - LEVEL) / 2
+  return np.quantile(values, [tail, 1 - tail], axis=-1)
 
 
 def spread(by_draw: Mapping[int, np.ndarray]) -> str:

@@ -33,12 +33,12 @@ def write_runs(
   draws=4,
   seeds=2,
   accuracy=ACCURACY,
-  general_text=None,
+  general_text="a1",
   **fields,
 ):
   """Workdirs in which each arm is right that often, as a sweep leaves them.
 
-  `general_text` is the digest of what the generator read first.
+  `general_text` is the digest of what the generator read first, if anything.
   """
   labels = np.random.default_rng(9).integers(0, 3, N)
   for draw in range(draws):
@@ -83,7 +83,8 @@ def write_runs(
     (run / "report/results.json").write_text(json.dumps(results))
     (run / "report/manifest.json").write_text("{}")
     counts = {"heldout_perplexity": 30.0 + draw}
-    inputs = {"texts": general_text} if general_text else {}
+    reads = fields.get("generator.pretrain_on")
+    inputs = {"texts": general_text} if reads else {}
     manifest = json.dumps({"counts": counts, "inputs": inputs})
     (run / "generator/manifest.json").write_text(manifest)
   return folder

@@ -4,8 +4,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from gd_jax.models import linear
+from gd_jax.models import bert, families, gpt2, linear, students
+
+SHAPE = {
+  **{"vocab_size": 50, "width": 24, "mlp_width": 40},
+  **{"num_layers": 2, "num_heads": 2, "max_length": 8},
+}
+B, L = 7, 8
 
 
 def _drawn(*shape, seed=0):
@@ -16,54 +23,77 @@ def _gradients(product, x, w):
   return jax.grad(lambda x, w: jnp.tanh(product(x, w)).sum(), (0, 1))(x, w)
 
 
-def test_gradients_are_those_of_a_product():
-  # Dies if: either gradient is of the other operand, or rows are not summed.
-  for shape in ((5, 3), (2, 5, 3), (3,)):
-    x, w = _drawn(*shape), _drawn(3, 4, seed=1)
-    np.testing.assert_array_equal(linear.matmul(x, w), x @ w)
-    ours, jax_own = (_gradients(f, x, w) for f in (linear.matmul, jnp.matmul))
-    for got, expected in zip(ours, jax_own, strict=True):
-      np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+# Dies if: rows are mixed up, or not all are summed; or none are an error.
+@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3), (3,), (0, 5, 3)])
+def test_it_is_a_product_and_so_are_its_gradients(shape):
+  x, w = _drawn(*shape), _drawn(3, 4, seed=1)
+  expected = jnp.matmul(x, w)
+  got = linear.matmul(x, w)
+  assert got.shape == expected.shape
+  np.testing.assert_allclose(got, expected, rtol=1e-6)
+  ours, jax_own = (_gradients(f, x, w) for f in (linear.matmul, jnp.matmul))
+  for got, expected in zip(ours, jax_own, strict=True):
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_many_at_once_are_as_one_by_one():
-  # Dies if: under vmap, rows of one student reach another's gradient.
-  x, w = _drawn(6, 2, 5, 3), _drawn(6, 3, 4, seed=1)
-  together = jax.vmap(lambda x, w: _gradients(linear.matmul, x, w))(x, w)
-  for i in range(6):
-    alone = _gradients(linear.matmul, x[i], w[i])
-    for got, expected in zip(together, alone, strict=True):
-      np.testing.assert_allclose(got[i], expected, rtol=1e-5, atol=1e-6)
-
-
+# Dies if: names, shapes or first values of the params are others, in which case
+# no checkpoint would load; or a layer's precision is not heeded.
 def test_a_layer_is_as_flax_has_it():
-  # Dies if: names, shapes or first values of the params are others, in which
-  # case no checkpoint would load.
   x = _drawn(2, 5, 3)
   rng = jax.random.key(0)
   ours, theirs = linear.Dense(4), nn.Dense(4)
   params = theirs.init(rng, x)
   jax.tree.map(np.testing.assert_array_equal, ours.init(rng, x), params)
-  np.testing.assert_array_equal(ours.apply(params, x), theirs.apply(params, x))
-  half = linear.Dense(4, dtype=jnp.bfloat16).apply(params, x)
-  assert half.dtype == jnp.bfloat16
+  np.testing.assert_allclose(
+    ours.apply(params, x), theirs.apply(params, x), rtol=1e-6
+  )
+  exact = linear.Dense(4, precision="highest")
+  assert "HIGHEST" in str(jax.make_jaxpr(exact.apply)(params, x))
 
 
-def test_no_copy_of_the_rows_is_transposed():
-  # Dies if: the weights' gradient is left to JAX. On a CPU the copy is of all
-  # that made the rows' gradient, which is what costs, and what this sees.
-  class Stack(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-      for _ in range(3):
-        y = nn.gelu(linear.Dense(40)(nn.LayerNorm()(x)))
-        x = x + linear.Dense(24)(y)
-      return x
+class _Stack(nn.Module):
+  """A residual stream through layers of `dense`."""
 
-  x = jax.ShapeDtypeStruct((7, 8, 24), jnp.float32)
-  params = jax.eval_shape(Stack().init, jax.random.key(0), x)
-  step = jax.jit(jax.grad(lambda p, x: jnp.square(Stack().apply(p, x)).sum()))
-  program = step.lower(params, x).compile().as_text()
-  assert "f32[24,40]" in program
-  for width in (24, 40):
-    assert f"f32[{width},56]" not in program
+  dense: type
+
+  @nn.compact
+  def __call__(self, tokens, mask):
+    x = nn.Embed(50, 24)(tokens)
+    for _ in range(3):
+      y = nn.gelu(self.dense(40)(nn.LayerNorm()(x)))
+      x = x + self.dense(24)(y)
+    return x
+
+
+def _copies(module) -> set[int]:
+  """Widths of which a gradient's program has [width, all rows]."""
+  tokens = jax.ShapeDtypeStruct((B, L), jnp.int32)
+  params = jax.eval_shape(
+    lambda: families.init_params(module, jax.random.key(0))
+  )
+
+  def loss(params, tokens):
+    return jnp.square(module.apply({"params": params}, tokens, tokens)).sum()
+
+  program = jax.jit(jax.grad(loss)).lower(params, tokens).compile().as_text()
+  return {n for n in (24, 40, 72, 48) if f"f32[{n},{B * L}]" in program}
+
+
+# Dies if: a model's layers sum over batch and length in two dimensions, so that
+# a copy of their gradient is made, transposed, with all that went before.
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="XLA's for CPUs")
+@pytest.mark.parametrize(
+  "module",
+  [
+    gpt2.Gpt2(gpt2.Gpt2Config(**SHAPE)),
+    bert.BertDecoder(bert.BertConfig(**SHAPE)),
+    students.ResCnn(
+      50, 3, embed_width=40, num_filters=24, num_blocks=2, conv="im2col"
+    ),
+  ],
+  ids=lambda module: type(module).__name__,
+)
+def test_no_copy_of_the_rows_is_transposed(module):
+  assert not _copies(module)
+  # That one would be seen:
+  assert _copies(_Stack(nn.Dense)) > _copies(_Stack(linear.Dense))
