@@ -51,6 +51,13 @@ _CACHE_LAYOUT = flags.DEFINE_enum(
   LAYOUTS,
   "of our keys and values; by default as suits the device",
 )
+_MATMUL_DTYPE = flags.DEFINE_enum(
+  "matmul_dtype",
+  None,
+  ["bfloat16"],
+  "of the weights that our matrix products read; by default as all else."
+  " Float32 ones are timed beside",
+)
 _FIXED_ONLY = flags.DEFINE_bool(
   "fixed_only", False, "leave out the rows that end by themselves"
 )
@@ -88,6 +95,7 @@ def main(argv: list[str]) -> None:
         "sampler",
         "top_k",
         "cache_layout",
+        "matmul_dtype",
       )
       found = {"setting": _setting(*names), **_compare(folder)}
   found |= {"device": measure.device(), "versions": measure.versions()}
@@ -130,14 +138,7 @@ def _setting(*names: str) -> dict[str, Any]:
 
 
 def _compare(folder: pathlib.Path) -> dict[str, Any]:
-  ours = engine.Engine(
-    folder,
-    batch=_BATCH.value,
-    max_tokens=_MAX_TOKENS.value,
-    kind=_SAMPLER.value,
-    top_k=_TOP_K.value,
-    cache_layout=_CACHE_LAYOUT.value,
-  )
+  ours = _engine(folder, matmul_dtype=_MATMUL_DTYPE.value)
   compile_seconds = ours.compile()
   if _PROFILE.value:
     with jax.profiler.trace(_PROFILE.value):
@@ -173,6 +174,18 @@ def _compare(folder: pathlib.Path) -> dict[str, Any]:
   return found
 
 
+def _engine(folder: pathlib.Path, *, matmul_dtype: str | None) -> engine.Engine:
+  return engine.Engine(
+    folder,
+    batch=_BATCH.value,
+    max_tokens=_MAX_TOKENS.value,
+    kind=_SAMPLER.value,
+    top_k=_TOP_K.value,
+    cache_layout=_CACHE_LAYOUT.value,
+    matmul_dtype=matmul_dtype,
+  )
+
+
 def _programs(ours: engine.Engine, folder: pathlib.Path) -> Any:
   """What is to be timed, all compiled and run once; and who failed, why."""
   peer_rows = _PEER_ROWS.value or min(_ROWS.value, 4 * _BATCH.value)
@@ -181,6 +194,11 @@ def _programs(ours: engine.Engine, folder: pathlib.Path) -> Any:
     "gd_jax": lambda: ours.refill(_ROWS.value),
     "gd_jax, no refill": lambda: ours.static(peer_rows),
   }
+  if _MATMUL_DTYPE.value:
+    plain = _engine(folder, matmul_dtype=None)
+    plain.compile()
+    fixed["gd_jax, float32 weights"] = plain.fixed
+    useful["gd_jax, float32 weights"] = lambda: plain.refill(_ROWS.value)
   failed = {}
   sampling = {
     "top_k": _TOP_K.value if _SAMPLER.value == "top_k" else 0,

@@ -16,7 +16,7 @@ import models
 import numpy as np
 from measure import Work
 
-from gd_jax.models import attention, decoding, gpt2, pretrained
+from gd_jax.models import attention, decoding, gpt2, linear, pretrained
 from gd_jax.sampling import choose, loop, sampler
 
 _FLOOR_STEPS = 16
@@ -34,6 +34,7 @@ class Engine:
     kind: str,
     top_k: int,
     cache_layout: str | None = None,
+    matmul_dtype: str | None = None,
   ):
     """Loads the model; float32 on a CPU, bfloat16 elsewhere.
 
@@ -41,13 +42,15 @@ class Engine:
       kind: the sampler's name.
       top_k: how many tokens the sampler "top_k" keeps.
       cache_layout: of `attention.LAYOUTS`; None: as suits the device.
+      matmul_dtype: of the weights of matrix products; None: as all else.
     """
     config, params = pretrained.load_gpt2(folder)
     platform = jax.default_backend()
     self.dtype = jnp.float32 if platform == "cpu" else jnp.bfloat16
     layout = cache_layout or attention.cache_layout(platform)
     self.model = gpt2.Gpt2(config, self.dtype, cache_layout=layout)
-    self.params = jax.device_put(decoding.prepare(params, self.dtype))
+    prepared = decoding.prepare(params, self.dtype, matmul_dtype=matmul_dtype)
+    self.params = jax.device_put(prepared)
     self.batch, self.max_tokens, self.top_k = batch, max_tokens, top_k
     self._end_id = models.end_id(folder)
     self._kind = kind
@@ -149,10 +152,11 @@ class Engine:
         for i in range(self.model.config.num_layers):
           block = params[f"blocks_{i}"]
           attention = block["attention"]
-          values = (x @ attention["qkv"]["kernel"])[:, :width]
-          x = values @ attention["out"]["kernel"]
-          x = x @ block["up"]["kernel"] @ block["down"]["kernel"]
-        return (x @ params["head"])[:, :width] * 0.01
+          values = linear.matmul(x, attention["qkv"]["kernel"])[:, :width]
+          x = linear.matmul(values, attention["out"]["kernel"])
+          x = linear.matmul(x, block["up"]["kernel"])
+          x = linear.matmul(x, block["down"]["kernel"])
+        return linear.matmul(x, params["head"])[:, :width] * 0.01
 
       return jax.lax.fori_loop(0, _FLOOR_STEPS, one, x)
 
@@ -182,7 +186,7 @@ class Engine:
       )
       programs[kind] = (draw, logits, uniform)
     programs["top_p by sorting"] = (jax.jit(_sorting), logits, uniform)
-    programs["head"] = (jax.jit(jnp.matmul), hidden, head)
+    programs["head"] = (jax.jit(linear.matmul), hidden, head)
     return {name: self._ready(*call) for name, call in programs.items()}
 
   def _ready(self, function, *args) -> measure.Program:

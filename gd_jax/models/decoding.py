@@ -27,17 +27,31 @@ def tied_logits(
   `head` is the same table, transposed once by `prepare`: on a CPU the matrix
   product over [D, V] is up to twice as fast as over [V, D].
   """
-  weights = table.T if head is None else head
+  weights = table.T.astype(hidden.dtype) if head is None else head
   return jnp.matmul(
-    hidden, weights.astype(hidden.dtype), preferred_element_type=jnp.float32
+    hidden.astype(weights.dtype), weights, preferred_element_type=jnp.float32
   )
 
 
-def prepare(params: dict, dtype: Any = jnp.float32) -> dict:
+def prepare(
+  params: dict, dtype: Any = jnp.float32, *, matmul_dtype: Any = None
+) -> dict:
   """Params for many decoding steps: cast once, the head transposed once.
 
-  Returns a new dict with `params["head"]` [D, V]; not for training, where the
-  head must stay tied.
+  Args:
+    params: A decoder's.
+    dtype: What they become.
+    matmul_dtype: What the weights of matrix products become instead; their
+      results stay in the model's dtype. None: `dtype`.
+
+  Returns:
+    A new dict with `params["head"]` [D, V]; not for training, where the head
+    must stay tied.
   """
-  params = jax.tree.map(lambda x: jnp.asarray(x, dtype), params)
-  return {**params, "head": jnp.array(word_table(params).T)}
+  of_products = dtype if matmul_dtype is None else matmul_dtype
+
+  def cast(path, x):
+    return jnp.asarray(x, of_products if path[-1].key == "kernel" else dtype)
+
+  head = jnp.array(jnp.asarray(word_table(params), of_products).T)
+  return {**jax.tree_util.tree_map_with_path(cast, params), "head": head}

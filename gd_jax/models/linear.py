@@ -9,6 +9,8 @@ import functools
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
 
@@ -24,9 +26,19 @@ def matmul(
   copy of the output's gradient first and fuses into it all that made it: of a
   residual stream every later layer, anew for each. That was a fifth of a
   GPT-2's step.
+
+  The result is of x's dtype, whatever w's is. Float32 rows times bfloat16
+  weights are products of bfloat16 summed in float32, for which CPUs with AMX
+  have instructions; a result in bfloat16 XLA's CPU backend makes by another,
+  slower way.
   """
   num_inputs, num_outputs = w.shape
-  y = jax.lax.dot(x.reshape(-1, num_inputs), w, precision=precision)
+  y = jax.lax.dot(
+    x.reshape(-1, num_inputs).astype(w.dtype),
+    w,
+    precision=precision,
+    preferred_element_type=x.dtype,
+  )
   # In full: of no rows at all, -1 could be anything.
   return y.reshape(*x.shape[:-1], num_outputs)
 
@@ -37,5 +49,15 @@ def _dot_general(x, w, dimension_numbers, precision=None):
   return matmul(x, w, precision=precision)
 
 
+def _promote(x, kernel, bias, *, dtype=None, inexact=True):
+  """To the layer's dtype; but a kernel in bfloat16 stays as it was prepared."""
+  if kernel.dtype != jnp.bfloat16:
+    return promote_dtype(x, kernel, bias, dtype=dtype, inexact=inexact)
+  x, bias = promote_dtype(x, bias, dtype=dtype, inexact=inexact)
+  return x, kernel, bias
+
+
 # As `nn.Dense` in all else: its params, their names and first values.
-Dense = functools.partial(nn.Dense, dot_general=_dot_general)
+Dense = functools.partial(
+  nn.Dense, dot_general=_dot_general, promote_dtype=_promote
+)

@@ -162,7 +162,11 @@ def _blocks(
   tokenizer = tokenizers.load(shared)
   model = families.build(artefacts.read_json(shared / "model.json"))
   model = drawing(config.corpus, model, devices.platform())
-  params = decoding.prepare(checkpoints.load_params(source), model.dtype)
+  params = decoding.prepare(
+    checkpoints.load_params(source),
+    model.dtype,
+    matmul_dtype=config.corpus.matmul_dtype,
+  )
   drawer = sampler.Sampler(model, params, shape=make_shape(config.corpus, fmt))
   request = make_request(config, fmt, model.config.vocab_size)
 
@@ -202,7 +206,8 @@ def drawing(c: config_dict.ConfigDict, model: Any, platform: str) -> Any:
         "config.corpus.cache_layout is 'blocked', which takes heads of a power"
         f" of two; the generator's have {head_size} numbers: leave it None"
       )
-  # bfloat16 halves the memory to be read; on a CPU it is slower than float32.
+  # bfloat16 halves the memory to be read; on a CPU it is slower than float32,
+  # but for the weights of matrix products, see `linear.matmul`.
   return model.clone(
     dtype=jnp.float32 if platform == "cpu" else jnp.bfloat16,
     remat=False,
@@ -279,6 +284,7 @@ def check(c: config_dict.ConfigDict) -> None:
       c.cache_layout in (None, *attention.LAYOUTS),
       f"None or {' or '.join(attention.LAYOUTS)}",
     ),
+    ("matmul_dtype", c.matmul_dtype in (None, "bfloat16"), "None or bfloat16"),
     ("sampler", c.sampler in choose.SAMPLERS, " or ".join(choose.SAMPLERS)),
     ("temperature", 0 <= c.temperature < np.inf, "0 (greedy) or more"),
     ("top_p", 0 <= c.top_p <= 1, "between 0 and 1"),

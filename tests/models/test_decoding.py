@@ -138,6 +138,32 @@ def test_prepare_casts_once(decoder):
   assert {x.dtype for x in jax.tree.leaves(prepared)} == {jnp.bfloat16.dtype}
 
 
+def test_weights_of_products_in_bfloat16(decoder, tokens):
+  # Dies if: another parameter than those is rounded, one of them is not, the
+  # activations or the cache are, or the logits.
+  module, params = decoder
+  prepared = decoding.prepare(params, matmul_dtype="bfloat16")
+  rounded = {
+    jax.tree_util.keystr(path)
+    for path, x in jax.tree_util.tree_leaves_with_path(prepared)
+    if x.dtype == jnp.bfloat16
+  }
+  assert all(name.endswith(("['kernel']", "['head']")) for name in rounded)
+  # Of two layers four each, and the head.
+  assert len(rounded) == 9
+  cache = module.init_cache(3, 12)
+  expected = _apply(decoder, tokens)
+  for t in range(12):
+    positions = jnp.full(3, t)
+    logits, cache = _decode(module, prepared, tokens[:, t], positions, cache)
+    assert logits.dtype == jnp.float32
+    # Logits of up to 7, each step of which is rounded to 8 bits.
+    np.testing.assert_allclose(logits, expected[:, t], atol=0.15)
+  assert {x.dtype for x in jax.tree.leaves(cache)} == {jnp.float32.dtype}
+  # Numbers that bfloat16 has no place for: all but the weights are float32.
+  assert any(np.any(x != x.astype(jnp.bfloat16)) for x in cache[0])
+
+
 def test_the_head_is_tied(decoder, tokens):
   # Dies if: the head becomes a parameter of its own, or drops out of the
   # gradient of the word table.

@@ -53,6 +53,33 @@ def test_a_layer_is_as_flax_has_it():
   assert "HIGHEST" in str(jax.make_jaxpr(exact.apply)(params, x))
 
 
+# Dies if: the sums are rounded to bfloat16, or the rows are not.
+def test_bfloat16_weights_give_float32_sums():
+  x, w = _drawn(2, 5, 300), _drawn(300, 4, seed=1).astype(jnp.bfloat16)
+  got = linear.matmul(x, w)
+  assert got.dtype == jnp.float32
+  rounded = np.asarray(x.astype(jnp.bfloat16), np.float64)
+  exact = rounded @ np.asarray(w, np.float64)
+  np.testing.assert_allclose(got, exact, rtol=1e-5, atol=1e-4)
+  assert np.abs(exact - np.asarray(x, np.float64) @ w).max() > 1e-3
+
+
+# Dies if: a layer makes its kernel float32 again before it multiplies, which
+# costs a copy of it at each step, or its bias bfloat16.
+def test_a_layer_leaves_a_bfloat16_kernel_as_it_is():
+  x = _drawn(2, 5, 3)
+  layer = linear.Dense(4, dtype=jnp.float32)
+  params = layer.init(jax.random.key(0), x)["params"]
+  params["kernel"] = params["kernel"].astype(jnp.bfloat16)
+  params["bias"] = jnp.full(4, 1 + 2.0**-20)
+  got = layer.apply({"params": params}, x)
+  expected = linear.matmul(x, params["kernel"]) + params["bias"][None, None]
+  np.testing.assert_array_equal(got, expected)
+  program = str(jax.make_jaxpr(layer.apply)({"params": params}, x))
+  assert "f32[3,4] = convert_element_type" not in program
+  assert "bf16[3,4] = convert_element_type" not in program
+
+
 class _Stack(nn.Module):
   """A residual stream through layers of `dense`."""
 

@@ -202,6 +202,7 @@ def test_max_tokens_is_bounded_by_the_generators(config, workdir, progress):
   [
     ("num_texts", 0),
     ("slots", 0),
+    ("matmul_dtype", "int8"),
     ("sampler", "beam"),
     ("temperature", -1.0),
     ("temperature", float("nan")),
@@ -225,6 +226,21 @@ def test_it_says_what_it_does(config, workdir, capsys):
   said = capsys.readouterr().err
   assert "draw 50 texts by pure, 4 at a time on 1 cpu device" in said
   assert "; about " in said and " min" in said
+
+
+# Dies if: the field is not handed on, or decides more than the weights' digits.
+def test_weights_in_bfloat16(config, workdir, progress):
+  corpus.run(config, workdir, progress)
+  exact = texts.read_drawn(workdir / "corpus")
+  clear(workdir)
+  config.corpus.matmul_dtype = "bfloat16"
+  corpus.run(config, workdir, progress)
+  rounded = texts.read_drawn(workdir / "corpus")
+  pairs = list(zip(exact, rounded, strict=True))
+  assert any(a["log_prob"] != b["log_prob"] for a, b in pairs)
+  # A rounding tips a draw here and there: then the rest is another text.
+  equal = [a["text"] == b["text"] for a, b in pairs]
+  assert sum(equal) > len(equal) / 2
 
 
 # Dies if: the field is not handed on.
