@@ -6,6 +6,7 @@ Legend: N rows, I and O a layer's inputs and outputs.
 """
 
 import functools
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -49,12 +50,13 @@ def _dot_general(x, w, dimension_numbers, precision=None):
   return matmul(x, w, precision=precision)
 
 
-def _promote(x, kernel, bias, *, dtype=None, inexact=True):
+def _promote(*args, dtype=None, inexact=True) -> list[Any]:
   """To the layer's dtype; but a kernel in bfloat16 stays as it was prepared."""
+  x, kernel, bias = args
   if kernel.dtype != jnp.bfloat16:
     return promote_dtype(x, kernel, bias, dtype=dtype, inexact=inexact)
   x, bias = promote_dtype(x, bias, dtype=dtype, inexact=inexact)
-  return x, kernel, bias
+  return [x, kernel, bias]
 
 
 # As `nn.Dense` in all else: its params, their names and first values.
