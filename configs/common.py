@@ -212,9 +212,9 @@ def _corpus() -> config_dict.ConfigDict:
   # as suits the device. "blocked" is read on a GPU as far as each row has come,
   # by a kernel that was never timed. Change there to try it.
   c.cache_layout = config_dict.placeholder(str)
-  # [name] "bfloat16": of the weights that a CPU multiplies by, all else being
-  # float32, as they are under None; GPUs and TPUs have all in bfloat16. Change
-  # on CPUs with AMX, where it is faster; on older ones it may be slower.
+  # [name] "bfloat16": of what a CPU's layers multiply; sums, the cache and all
+  # between stay float32. None: float32. GPUs and TPUs have all in bfloat16.
+  # Change on CPUs with AMX for models as large as MiniLM or GPT-2.
   c.matmul_dtype = config_dict.placeholder(str)
   # [steps] Of decoding, between two looks at finished rows. Change seldom.
   c.steps_per_call = 256

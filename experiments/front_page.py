@@ -119,7 +119,8 @@ def speed(experiments: pathlib.Path) -> list[list[str]]:
 
 def _generation(file: pathlib.Path) -> list[list[str]]:
   found = json.loads(file.read_text())
-  if "useful" not in found:
+  # Peers in float32 are no peers of bfloat16.
+  if "useful" not in found or found["setting"].get("matmul_dtype"):
     return []
   device = found["device"]
   return [

@@ -55,8 +55,7 @@ _MATMUL_DTYPE = flags.DEFINE_enum(
   "matmul_dtype",
   None,
   ["bfloat16"],
-  "of the weights that our matrix products read; by default as all else."
-  " Float32 ones are timed beside",
+  "of what our matrix products on a CPU multiply; float32 is timed beside",
 )
 _FIXED_ONLY = flags.DEFINE_bool(
   "fixed_only", False, "leave out the rows that end by themselves"
@@ -73,6 +72,10 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f"what is {argv[1]!r}?")
   if _CACHE_LAYOUT.value == "blocked" and jax.default_backend() != "gpu":
     raise app.UsageError("only a GPU reads --cache_layout=blocked")
+  if _MATMUL_DTYPE.value and _SWEEP.value:
+    raise app.UsageError("--sweep has no --matmul_dtype")
+  if _MATMUL_DTYPE.value and jax.default_backend() != "cpu":
+    raise app.UsageError("--matmul_dtype is for CPUs; here all is bfloat16")
   measure.one_thread()
   with tempfile.TemporaryDirectory() as temporary:
     folder = _folder(pathlib.Path(temporary))
@@ -197,8 +200,8 @@ def _programs(ours: engine.Engine, folder: pathlib.Path) -> Any:
   if _MATMUL_DTYPE.value:
     plain = _engine(folder, matmul_dtype=None)
     plain.compile()
-    fixed["gd_jax, float32 weights"] = plain.fixed
-    useful["gd_jax, float32 weights"] = lambda: plain.refill(_ROWS.value)
+    fixed["gd_jax, float32"] = plain.fixed
+    useful["gd_jax, float32"] = lambda: plain.refill(_ROWS.value)
   failed = {}
   sampling = {
     "top_k": _TOP_K.value if _SAMPLER.value == "top_k" else 0,

@@ -42,7 +42,7 @@ class Engine:
       kind: the sampler's name.
       top_k: how many tokens the sampler "top_k" keeps.
       cache_layout: of `attention.LAYOUTS`; None: as suits the device.
-      matmul_dtype: of the weights of matrix products; None: as all else.
+      matmul_dtype: of what matrix products multiply; None: as all else.
     """
     config, params = pretrained.load_gpt2(folder)
     platform = jax.default_backend()

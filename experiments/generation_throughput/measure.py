@@ -16,7 +16,13 @@ from typing import Any
 import jax
 
 _PACKAGES = ("jax", "jaxlib", "torch", "transformers", "ctranslate2", "numpy")
-_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16")
+_INSTRUCTIONS = (
+  "avx2",
+  "avx512f",
+  "avx512_vnni",
+  "avx512_bf16",
+  "amx_bf16",
+)
 
 
 @dataclasses.dataclass(frozen=True)

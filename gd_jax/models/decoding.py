@@ -41,8 +41,9 @@ def prepare(
   Args:
     params: A decoder's.
     dtype: What they become.
-    matmul_dtype: What the weights of matrix products become instead; their
-      results stay in the model's dtype. None: `dtype`.
+    matmul_dtype: What the weights of matrix products become instead, and
+      what is multiplied by them with them; results stay in the model's dtype.
+      None: `dtype`.
 
   Returns:
     A new dict with `params["head"]` [D, V]; not for training, where the head

@@ -142,6 +142,10 @@ def test_weights_of_products_in_bfloat16(decoder, tokens):
   # Dies if: another parameter than those is rounded, one of them is not, the
   # activations or the cache are, or the logits.
   module, params = decoder
+  # Biases would give digits back to what was rounded.
+  params = jax.tree_util.tree_map_with_path(
+    lambda path, x: x * (path[-1].key != "bias"), params
+  )
   prepared = decoding.prepare(params, matmul_dtype="bfloat16")
   rounded = {
     jax.tree_util.keystr(path)
@@ -152,16 +156,16 @@ def test_weights_of_products_in_bfloat16(decoder, tokens):
   # Of two layers four each, and the head.
   assert len(rounded) == 9
   cache = module.init_cache(3, 12)
-  expected = _apply(decoder, tokens)
+  expected = _apply((module, params), tokens)
   for t in range(12):
     positions = jnp.full(3, t)
     logits, cache = _decode(module, prepared, tokens[:, t], positions, cache)
-    assert logits.dtype == jnp.float32
     # Logits of up to 7, each step of which is rounded to 8 bits.
     np.testing.assert_allclose(logits, expected[:, t], atol=0.15)
-  assert {x.dtype for x in jax.tree.leaves(cache)} == {jnp.float32.dtype}
-  # Numbers that bfloat16 has no place for: all but the weights are float32.
-  assert any(np.any(x != x.astype(jnp.bfloat16)) for x in cache[0])
+  # Numbers that bfloat16 has no place for.
+  for kept in (logits, *jax.tree.leaves(cache)):
+    assert kept.dtype == jnp.float32
+    assert np.mean(kept[kept != 0] != kept[kept != 0].astype("bfloat16")) > 0.9
 
 
 def test_the_head_is_tied(decoder, tokens):
