@@ -168,6 +168,16 @@ def test_weights_of_products_in_bfloat16(decoder, tokens):
     assert np.mean(kept[kept != 0] != kept[kept != 0].astype("bfloat16")) > 0.9
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_logits_are_summed_in_float32(dtype):
+  # Dies if: they are rounded to bfloat16 first. Not seen in their digits, for
+  # XLA may leave such a rounding out.
+  hidden, table = jnp.ones((3, 8), dtype), jnp.ones((50, 8))
+  head = table.T.astype("bfloat16")
+  program = str(jax.make_jaxpr(decoding.tied_logits)(hidden, table, head))
+  assert "f32[3,50] = dot_general" in program
+
+
 def test_the_head_is_tied(decoder, tokens):
   # Dies if: the head becomes a parameter of its own, or drops out of the
   # gradient of the word table.
