@@ -123,6 +123,6 @@ def _copies(module) -> set[int]:
 )
 def test_no_copy_of_the_rows_is_transposed(module):
   assert not _copies(module)
-  # That one would be seen. Where this fails, XLA makes none, and linear.py may
-  # go.
+  # That one would be seen. Where this fails, XLA makes none, and `matmul` need
+  # not make the rows one dimension.
   assert _copies(_Stack(nn.Dense)) > _copies(_Stack(linear.Dense))
