@@ -1,5 +1,7 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import json
+
 import numpy as np
 
 from experiments import front_page
@@ -34,3 +36,23 @@ def test_draws_are_those_of_the_method(tmp_path):
   assert shown["kd"] == "50.0 ± 0.0" and shown["gold"] == "50.0 (1 draw)"
   assert shown["teacher"] == shown["tfidf"] == "not run"
   assert [row[1] for row in others] == ["not run"] * 3
+
+
+# Dies if: bfloat16 of ours stands beside peers of float32 and nothing says so.
+def test_speeds_are_of_one_dtype(tmp_path):
+  folder = tmp_path / "generation_throughput/results"
+  folder.mkdir(parents=True)
+  ratio = {"median": 2.0, "min": 1.9, "max": 2.1}
+  found = {
+    "setting": {},
+    "device": {"kind": "cpu", "cpu": "a CPU"},
+    "useful": {"hf": {"gd_jax_over_it": ratio}},
+  }
+  (folder / "same.json").write_text(json.dumps(found))
+  found["setting"]["matmul_dtype"] = "bfloat16"
+  (folder / "other.json").write_text(json.dumps(found))
+  drawn = [row for row in front_page.speed(tmp_path) if "drawn" in row[0]]
+  assert [row[0] for row in drawn] == [
+    "texts drawn, same, lengths as they come"
+  ]
+  assert drawn[0][2:4] == ["2.00", "1.90 to 2.10"]

@@ -74,6 +74,19 @@ def test_it_writes_what_it_measured(part, tmp_path):
   assert str(tmp_path) not in out.read_text()
 
 
+# Dies if: a sweep takes the flag and times float32 all the same.
+def test_a_sweep_refuses_products_of_another_dtype():
+  command = [sys.executable, str(_FOLDER / "benchmark.py"), "--sweep"]
+  done = subprocess.run(
+    [*command, "--matmul_dtype=bfloat16"],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode
+  assert "--sweep has no --matmul_dtype" in done.stdout + done.stderr
+
+
 def test_the_sweep_times_and_draws_each_combination(part, tmp_path):
   # Dies if: a batch, a length or a sampler is left out, or not drawn.
   part("models").write_folder(tmp_path / "m", _MICRO, end=0.2, top_k=None)
