@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from ml_collections import config_dict
 
 from gd_jax.data import formats
-from gd_jax.models import families
+from gd_jax.models import decoding, families
 from gd_jax.phases import corpus as corpus_phase
 from gd_jax.phases import teacher as teacher_phase
 from gd_jax.planning import shapes
@@ -164,26 +164,27 @@ def corpus(
   length = min(c.max_tokens, config.generator.max_tokens)
   params = shapes.params_of(module)
   num_params = families.count_params(params)
-  vocab_size, width = module.config.vocab_size, module.config.width
+  prepared = jax.eval_shape(
+    lambda p: decoding.prepare(p, dtype, matmul_dtype=c.matmul_dtype), params
+  )
   cache = jax.eval_shape(lambda: module.init_cache(c.slots, length + 1, dtype))
-  size = jnp.dtype(dtype).itemsize
-  weights = size * (num_params + vocab_size * width)  # the head, transposed
+  multiplied = jnp.dtype(c.matmul_dtype or dtype)
   # Logits in float32, and what a sampler makes of them.
-  logits = _LIVE_ARRAYS * _FLOAT * c.slots * vocab_size
+  logits = _LIVE_ARRAYS * _FLOAT * c.slots * module.config.vocab_size
   tokens = c.num_texts * _tokens(texts, length)
   steps = tokens / (machine.num_devices * c.slots * _SLOT_USE)
   working = _working(module, head=True)
   return Footprint(
     phase="corpus",
     num_params=num_params,
-    weights=weights,
+    weights=_bytes(prepared),
     optimizer=0,
     cache=_bytes(cache),
     activations=logits,
     flops=2 * working * tokens / _SLOT_USE,
-    traffic=steps * (size * working + _bytes(cache)),
+    traffic=steps * (multiplied.itemsize * working + _bytes(cache)),
     rows=c.num_texts,
-    what=f"{c.slots} slots a device, {steps:,.0f} steps, {dtype.__name__}",
+    what=f"{c.slots} slots a device, {steps:,.0f} steps, {multiplied.name}",
   )
 
 

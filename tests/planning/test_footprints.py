@@ -117,6 +117,19 @@ def test_the_cache_is_as_large_as_the_real_one(config, texts):
   assert footprints.corpus(config, texts, TPU).cache == real / 2
 
 
+def test_products_of_bfloat16_take_half_of_their_weights(config, texts):
+  # Dies if: a CPU's weights are counted as float32 whatever is multiplied, or
+  # the embeddings, which stay so, as bfloat16.
+  whole = footprints.corpus(_small(config), texts, CPU)
+  config.corpus.matmul_dtype = "bfloat16"
+  found = footprints.corpus(config, texts, CPU)
+  width = 64
+  multiplied = width * 300 + 2 * 12 * width**2  # the head, and two layers
+  assert whole.weights - found.weights == 2 * multiplied
+  assert whole.what.endswith("float32") and found.what.endswith("bfloat16")
+  assert found.traffic < whole.traffic
+
+
 def test_more_devices_take_fewer_steps(config, texts):
   one = footprints.corpus(_small(config), texts, machines.parse("v5e-1"))
   eight = footprints.corpus(config, texts, TPU)
