@@ -33,6 +33,7 @@ CHANGES = (
   {"students.min_confidence": 0.9},
   {"students.balance": 1.2},
   {"students.embeddings": "random"},
+  {"students.left_out": "nearest"},
   # What helped after 800 steps, on top of the 1,600 that became the default.
   {"students.total_steps": 1600, "students.labelled_fraction": 0.1},
   {"students.total_steps": 1600, "students.loss": "mse"},

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokenizers: loading one, encoding for the teacher, making one from text."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -44,8 +45,22 @@ def load(folder: epath.PathLike) -> Tokenizer:
 
 def save(folder: epath.Path, tokenizer: Tokenizer) -> None:
   """Writes `folder`/tokenizer.json."""
-  text = tokenizer.to_str(pretty=True)
+  text = to_json(tokenizer, pretty=True)
   artefacts.write_atomic(folder / "tokenizer.json", text)
+
+
+def to_json(tokenizer: Tokenizer, *, pretty: bool = False) -> str:
+  """All of it, where `to_str` writes one of several pieces that share an id."""
+  text = tokenizer.to_str(pretty=pretty)
+  parts = json.loads(text)
+  written = parts["model"]["vocab"]
+  vocab = tokenizer.get_vocab(with_added_tokens=False)
+  if len(vocab) == len(written):
+    return text
+  # One by one in the order of ids, whatever the order of a hash table.
+  in_order = sorted(vocab, key=lambda piece: (vocab[piece], piece))
+  parts["model"]["vocab"] = {piece: vocab[piece] for piece in in_order}
+  return json.dumps(parts, ensure_ascii=False, indent=2 if pretty else None)
 
 
 def encode_for_teacher(

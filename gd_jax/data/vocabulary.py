@@ -25,11 +25,17 @@ from gd_jax.errors import UserError
 
 PAD, UNK = "[PAD]", "[UNK]"
 PAD_ID, UNK_ID = 0, 1
+# Rows of a product with all that stay: some 30 MB.
+_AT_A_TIME = 1024
 _NOTE, _EMBEDDINGS = "vocabulary.json", "embeddings.safetensors"
 
 
 def prune(
-  teacher: Tokenizer, texts: Iterable[str], *, vocab_size: int | None
+  teacher: Tokenizer,
+  texts: Iterable[str],
+  *,
+  vocab_size: int | None,
+  table: Float[np.ndarray, "T D"] | None = None,
 ) -> tuple[Tokenizer, list[int]]:
   """The student's tokenizer, made from the teacher's.
 
@@ -39,15 +45,19 @@ def prune(
   Normalizer and pre-tokenizer are the teacher's; there are no special tokens
   in the file, hence "[PAD]" in somebody's text is just text.
 
+  Of the teacher's other pieces there is none, and what they spell is cut into
+  smaller ones; with `table`, each has the id of the nearest that stays.
+
   Args:
     teacher: A WordPiece tokenizer.
     texts: What the student will be trained on.
-    vocab_size: The most pieces; fewer where `texts` hold fewer. None: all of
-      the teacher's, in its order.
+    vocab_size: The most ids; fewer where `texts` hold fewer pieces. None: all
+      of the teacher's, in its order.
+    table: The teacher's embeddings, to read left-out pieces by.
 
   Returns:
     (tokenizer, teacher_ids): teacher_ids[i] is the teacher's id of the
-    student's piece i.
+    student's piece i, and of several that share it, of the one that stayed.
 
   Raises:
     UserError: The teacher's tokenizer is not WordPiece, or `vocab_size` is too
@@ -70,7 +80,20 @@ def prune(
       parts, count_pieces(teacher, texts), vocab_size=vocab_size
     )
   pieces = [PAD, UNK, *chosen]
-  parts["model"]["vocab"] = {piece: i for i, piece in enumerate(pieces)}
+  teacher_ids = [
+    vocabulary.get(PAD, 0),
+    vocabulary[unknown],
+    *(vocabulary[piece] for piece in chosen),
+  ]
+  vocab = {piece: i for i, piece in enumerate(pieces)}
+  if table is not None:
+    no_text = {*teacher_ids, *tokenizers.unwritable_ids(teacher)}
+    left_out = [
+      piece for piece, number in vocabulary.items() if number not in no_text
+    ]
+    near = _nearest(table, teacher_ids, [vocabulary[x] for x in left_out])
+    vocab |= dict(zip(left_out, near, strict=True))
+  parts["model"]["vocab"] = vocab
   parts["model"]["unk_token"] = UNK
   parts |= {
     "added_tokens": [],
@@ -78,11 +101,6 @@ def prune(
     "padding": None,
     "truncation": None,
   }
-  teacher_ids = [
-    vocabulary.get(PAD, 0),
-    vocabulary[unknown],
-    *(vocabulary[piece] for piece in chosen),
-  ]
   return Tokenizer.from_str(json.dumps(parts)), teacher_ids
 
 
@@ -112,6 +130,34 @@ def _most_frequent(
   chosen = [*characters, *words[:room]]
   chosen.sort(key=lambda piece: (-counts[vocabulary[piece]], vocabulary[piece]))
   return chosen
+
+
+def _nearest(
+  table: Float[np.ndarray, "T D"],
+  teacher_ids: Sequence[int],
+  left_out: Sequence[int],
+) -> list[int]:
+  """The student's id nearest to each of `left_out`, ids of the teacher.
+
+  By the cosine between vectors less the mean of those that stay: all words'
+  vectors share a direction, which says nothing of any. Never [PAD] or [UNK].
+  """
+  rows = table.astype(np.float32)
+  kept = rows[np.asarray(teacher_ids[UNK_ID + 1 :])]
+  mean = kept.mean(axis=0)
+  kept = _unit(kept - mean)
+  found: list[int] = []
+  for start in range(0, len(left_out), _AT_A_TIME):
+    others = rows[np.asarray(left_out[start : start + _AT_A_TIME])]
+    near = (_unit(others - mean) @ kept.T).argmax(axis=1)
+    found += (near + UNK_ID + 1).tolist()
+  return found
+
+
+def _unit(rows: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N D"]:
+  """Of length 1; a vector of nothing stays so."""
+  lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+  return rows / np.maximum(lengths, np.finfo(rows.dtype).tiny)
 
 
 def count_pieces(

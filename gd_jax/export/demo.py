@@ -94,9 +94,9 @@ def _words(folder: epath.Path) -> dict[str, Any]:
 
 def pieces(tokenizer: Tokenizer) -> dict[str, Any]:
   """What the page needs to cut a word into pieces."""
-  model = json.loads(tokenizer.to_str())["model"]
+  model = json.loads(tokenizers.to_json(tokenizer))["model"]
   return {
-    "pieces": sorted(model["vocab"], key=model["vocab"].__getitem__),
+    "pieces": model["vocab"],
     "prefix": model["continuing_subword_prefix"],
     "max_characters": model["max_input_chars_per_word"],
   }

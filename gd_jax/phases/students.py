@@ -69,7 +69,7 @@ def run(
     "generated_rows": len(rows.generated),
     "rule_rows": len(rows.made),
     "real_rows": len(rows.real),
-    "vocabulary": setting.vocabulary.tokenizer.get_vocab_size(),
+    "vocabulary": len(setting.vocabulary.teacher_ids),
     "heldout_accuracy": _heldout_accuracies(setting),
   }
 
@@ -171,21 +171,23 @@ def _vocabulary(
       artefacts.read_json(teacher / "params.json")["digest"],
       artefacts.sha256_file(teacher / "tokenizer.json"),
       rows.texts,
-      [vocab_size, embed_width, embeddings_from],
+      [vocab_size, embed_width, embeddings_from, c.left_out],
     ]
   )
   made = vocabulary.load(folder, source=source)
   if made is None:
+    params = checkpoints.load_params(teacher)
+    table = np.asarray(params["bert"]["word"]["embedding"])
     tokenizer, teacher_ids = vocabulary.prune(
-      tokenizers.load(teacher), rows.texts, vocab_size=vocab_size
+      tokenizers.load(teacher),
+      rows.texts,
+      vocab_size=vocab_size,
+      table=table if c.left_out == "nearest" else None,
     )
     embeddings = None
     if embeddings_from == "teacher":
-      params = checkpoints.load_params(teacher)
       embeddings = vocabulary.teacher_embeddings(
-        np.asarray(params["bert"]["word"]["embedding"]),
-        teacher_ids,
-        width=embed_width,
+        table, teacher_ids, width=embed_width
       )
     made = vocabulary.Vocabulary(tokenizer, teacher_ids, embeddings)
     vocabulary.save(folder, made, source=source)

@@ -14,7 +14,7 @@ from etils import epath
 from ml_collections import config_dict
 
 from gd_jax import artefacts, rngs
-from gd_jax.data import student_rows, vocabulary
+from gd_jax.data import student_rows, tokenizers, vocabulary
 from gd_jax.data.mixture import Mixture
 from gd_jax.errors import UserError
 from gd_jax.models import bilstm, blend_cnn, families
@@ -30,6 +30,8 @@ MODEL_FIELDS = {
   "blend_cnn": (),
   "bilstm": ("dropout",),
 }
+# What a piece that the vocabulary has no room for is read as.
+LEFT_OUT = ("pieces", "nearest")
 # Fields that can't change what one student becomes.
 _NOT_OF_ONE_STUDENT = frozenset(
   {"arms", "num_seeds", "num_texts", "second_round", "mode"}
@@ -75,7 +77,9 @@ class Setting:
       inputs={
         "rows": _digest(arrays),
         "texts": artefacts.digest(self.rows.texts[:labelled]),
-        "tokenizer": artefacts.digest(self.vocabulary.tokenizer.to_str()),
+        "tokenizer": artefacts.digest(
+          tokenizers.to_json(self.vocabulary.tokenizer)
+        ),
       },
     )
 
@@ -84,7 +88,7 @@ class Setting:
     """The students' model, for `families.build`."""
     return spec_of(
       self.config,
-      vocab_size=self.vocabulary.tokenizer.get_vocab_size(),
+      vocab_size=len(self.vocabulary.teacher_ids),
       num_classes=self.rows.num_classes,
     )
 
@@ -226,6 +230,7 @@ def check(c: Any) -> None:
     "loss": distill.LOSSES,
     "mode": side_by_side.MODES,
     "embeddings": ("teacher", "random"),
+    "left_out": LEFT_OUT,
   }
   for field, allowed in choices.items():
     _check_choice(field, c[field], allowed)

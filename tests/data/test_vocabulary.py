@@ -70,6 +70,65 @@ def test_pieces_that_never_occur_are_left_out(teacher):
   assert made.token_to_id("broken") is None
 
 
+@pytest.fixture(scope="module")
+def table(teacher):
+  """Vectors of the teacher's: "toast" is near "tea", and all share a part."""
+  rng = np.random.default_rng(0)
+  rows = rng.normal(size=(teacher.get_vocab_size(), 16)).astype(np.float32)
+  near = {"toast": "tea", "broken": "leak", "##ing": "##s"}
+  for piece, other in near.items():
+    vector = rows[teacher.token_to_id(other)]
+    rows[teacher.token_to_id(piece)] = 3 * vector + 0.1
+  return rows + 50
+
+
+# Dies if: a left-out piece is cut as before, or gets another's id, or vectors
+# are compared with the part that all share, or by their length.
+def test_left_out_pieces_are_read_as_the_nearest(teacher, table):
+  texts = ["tea tea leak leak ##s ##s", "leaks leaks", "the"]
+  plain, ids = vocabulary.prune(teacher, texts, vocab_size=ROOM + 3)
+  made, same = vocabulary.prune(
+    teacher, texts, vocab_size=ROOM + 3, table=table
+  )
+  assert same == ids
+  assert len(plain.encode("toast").ids) > 1
+  for piece, other in (("toast", "tea"), ("broken", "leak")):
+    assert made.encode(piece).ids == [made.token_to_id(other)]
+  assert made.encode("leaking").ids == made.encode("leaks").ids
+  assert max(made.get_vocab().values()) == len(ids) - 1
+  for text in texts:
+    kept = [i for i in plain.encode(text).ids if i != vocabulary.UNK_ID]
+    assert [i for i in made.encode(text).ids if i in kept] == kept
+
+
+# Dies if: what is no text gets an id, or a piece the padding's.
+def test_special_pieces_are_nearest_to_none(teacher, table):
+  made, _ = vocabulary.prune(teacher, TEXTS, vocab_size=ROOM, table=table)
+  vocab = made.get_vocab()
+  assert not {"[CLS]", "[SEP]", "[MASK]", "[unused0]"} & set(vocab)
+  assert [p for p, i in vocab.items() if i <= vocabulary.UNK_ID] == [
+    "[PAD]",
+    "[UNK]",
+  ]
+  everywhere = vocabulary.prune(teacher, TEXTS, vocab_size=None, table=table)
+  plain = vocabulary.prune(teacher, TEXTS, vocab_size=None)
+  assert everywhere[0].get_vocab() == plain[0].get_vocab()
+
+
+# Dies if: the file holds one piece of those that share an id.
+def test_the_file_holds_all_that_share_an_id(teacher, table, tmp_path):
+  made, ids = vocabulary.prune(teacher, TEXTS, vocab_size=ROOM, table=table)
+  whole = vocabulary.Vocabulary(made, ids, None)
+  vocabulary.save(epath.Path(tmp_path), whole, source="abc")
+  loaded = vocabulary.load(epath.Path(tmp_path), source="abc")
+  plain = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+  for tokenizer in (loaded.tokenizer, plain):
+    assert tokenizer.get_vocab() == made.get_vocab()
+  first = (tmp_path / "tokenizer.json").read_text()
+  tokenizers.save(epath.Path(tmp_path), loaded.tokenizer)
+  assert (tmp_path / "tokenizer.json").read_text() == first
+
+
 # Dies if: characters that do not occur in the texts are pruned.
 @pytest.mark.parametrize(
   "text", ["zyx 987", "broken toasting", "é", "xleaksé", "KETTLE"]

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from tokenizers.implementations import BertWordPieceTokenizer
 
@@ -83,16 +84,26 @@ def _by_node(folder, words, texts):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
-@pytest.mark.parametrize("cased", [False, True])
-def test_tokens_are_those_of_the_training(tiny_bert, tmp_path, cased):
+@pytest.mark.parametrize(
+  ("cased", "nearest"), [(False, False), (True, False), (False, True)]
+)
+def test_tokens_are_those_of_the_training(tiny_bert, tmp_path, cased, nearest):
   # Dies if: lower case depends on neighbours (ΟΔΟΣ), a mark or a control stays,
-  # an unknown word is not one [UNK], or a cut falls elsewhere.
+  # an unknown word is not one [UNK], a cut falls elsewhere, or of several
+  # pieces with one id the page knows one.
   teacher = tokenizers.load(tiny_bert)
   if cased:
     made = BertWordPieceTokenizer(teacher.get_vocab(), lowercase=False)
     made.save(str(tmp_path / "tokenizer.json"))
     teacher = tokenizers.load(tmp_path)
-  tokenizer, _ = vocabulary.prune(teacher, ["Where is it?"], vocab_size=400)
+  rng = np.random.default_rng(0)
+  tokenizer, ids = vocabulary.prune(
+    teacher,
+    ["Where is it?"],
+    vocab_size=400,
+    table=rng.normal(size=(teacher.get_vocab_size(), 8)) if nearest else None,
+  )
+  assert (tokenizer.get_vocab_size() > len(ids)) == nearest
   words = [*tokenizer.get_vocab(), "The", "PARCEL", "naïve", "don't"]
   texts = [*_NASTY, *_fuzz(words, 10_000)]
   wanted = vocabulary.encode(tokenizer, texts, max_tokens=24)

@@ -19,7 +19,7 @@ export class Tokenizer {
   /** @param words The contents of words.json. */
   constructor(words) {
     this.words = words;
-    this.ids = new Map(words.pieces.map((piece, id) => [piece, id]));
+    this.ids = new Map(Object.entries(words.pieces));
     this.changed = new Map(Object.entries(words.characters.changed));
   }
 

@@ -37,6 +37,22 @@ def test_the_vocabulary_is_of_the_training_texts(
   assert fewer["source"] != more["source"]
 
 
+# Dies if: the field is not read, or students get a vector for each piece.
+def test_left_out_pieces_have_the_vectors_of_others(
+  workdir, progress, tiny_bert, make_config
+):
+  config = make_config(arms=("gd",), left_out="nearest", total_steps=3)
+  counts = students.run(config, workdir, progress)
+  spec = artefacts.read_json(workdir / "students/gd/0/model.json")
+  made = tokenizers.load(workdir / "students")
+  assert counts["vocabulary"] == spec["vocab_size"] < made.get_vocab_size()
+  assert max(made.get_vocab().values()) == spec["vocab_size"] - 1
+  teacher = tokenizers.load(tiny_bert)
+  text = "kettles parcel zebra"
+  theirs = teacher.encode(text, add_special_tokens=False).ids
+  assert len(made.encode(text).ids) == len(theirs)
+
+
 def test_random_embeddings_differ_by_seed(
   workdir, progress, make_config, digests
 ):
