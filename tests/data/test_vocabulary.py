@@ -75,10 +75,12 @@ def table(teacher):
   """Vectors of the teacher's: "toast" is near "tea", and all share a part."""
   rng = np.random.default_rng(0)
   rows = rng.normal(size=(teacher.get_vocab_size(), 16)).astype(np.float32)
+  # Long ones, and one that is hardly more than what all share.
+  rows[[teacher.token_to_id(c) for c in CHARACTERS]] *= 5
+  rows[teacher.token_to_id("the")] *= 0.05
   near = {"toast": "tea", "broken": "leak", "##ing": "##s"}
   for piece, other in near.items():
-    vector = rows[teacher.token_to_id(other)]
-    rows[teacher.token_to_id(piece)] = 3 * vector + 0.1
+    rows[teacher.token_to_id(piece)] = 0.3 * rows[teacher.token_to_id(other)]
   return rows + 50
 
 
