@@ -142,6 +142,7 @@ def _finetune(
     accumulate_steps=c.accumulate_steps,
     folder=part.folder,
     progress=progress,
+    given=fmt.prefix_length,
   )
   checkpoints.save_params(part.folder, best.best_params)
   if not devices.is_first():
@@ -150,8 +151,9 @@ def _finetune(
   chosen = best.record["best"]
   heldout_tokens = 0
   if rows["heldout"] is not rows["train"]:
-    # Each but BOS is foretold.
-    heldout_tokens = int(heldout["mask"].sum()) - len(heldout["mask"])
+    # Each but BOS and the prefix is foretold.
+    told = (1 + fmt.prefix_length) * len(heldout["mask"])
+    heldout_tokens = int(heldout["mask"].sum()) - told
   summary = {
     "chosen": {"step": chosen["step"]},
     "heldout": chosen["scores"],

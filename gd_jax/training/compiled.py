@@ -66,6 +66,7 @@ def of_language_model(
   *,
   accumulate_steps: int | None,
   mesh: Mesh,
+  given: int = 0,
 ) -> Programs:
   """A generator's, of either stage; held-out rows become cross-entropy.
 
@@ -75,6 +76,7 @@ def of_language_model(
     params: Arrays, or their shapes.
     accumulate_steps: Parts a batch is gone through in; None: at once.
     mesh: Where batches go.
+    given: As `predict.make_lm_eval_step` has it.
   """
   tx = optim.adamw(
     _schedule(recipe, recipe.max_steps), weight_decay=recipe.weight_decay
@@ -83,7 +85,7 @@ def of_language_model(
     losses.make_lm_loss(module),
     tx,
     params,
-    predict.make_lm_eval_step(module, mesh),
+    predict.make_lm_eval_step(module, mesh, given=given),
     accumulate_steps=accumulate_steps,
     mesh=mesh,
   )

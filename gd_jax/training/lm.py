@@ -34,6 +34,7 @@ def train(
   accumulate_steps: int | None,
   folder: epath.Path,
   progress: Progress,
+  given: int = 0,
 ) -> fit.Run:
   """Trains to the end, or until held-out text is no longer learned better.
 
@@ -53,6 +54,8 @@ def train(
     accumulate_steps: Parts a batch is gone through in; None: at once.
     folder: Gets the metrics, and the resume states that the caller clears.
     progress: Where the bar goes.
+    given: Tokens of each held-out row after BOS that are not judged, for they
+      are told.
 
   Returns:
     The run at its end, with the best parameters.
@@ -62,7 +65,12 @@ def train(
     UserError: The loss is not finite.
   """
   made = compiled.of_language_model(
-    recipe, module, params, accumulate_steps=accumulate_steps, mesh=mesh
+    recipe,
+    module,
+    params,
+    accumulate_steps=accumulate_steps,
+    mesh=mesh,
+    given=given,
   )
 
   def evaluate(params):

@@ -39,14 +39,22 @@ def make_label_step(module, mesh: Mesh) -> Step:
   return devices.compile_together(compiled, mesh)
 
 
-def make_lm_eval_step(module, mesh: Mesh) -> Step:
-  """eval_step(params, batch) -> {"xent": (sum, tokens)}, compiled."""
+def make_lm_eval_step(module, mesh: Mesh, *, given: int = 0) -> Step:
+  """eval_step(params, batch) -> {"xent": (sum, tokens)}, compiled.
+
+  Args:
+    module: A language model.
+    mesh: Where batches lie.
+    given: Tokens of each row after BOS that are told, not foretold: they are
+      read, but neither judged nor counted.
+  """
 
   def eval_step(params, batch):
     tokens, mask = batch["tokens"], batch["mask"]
     mask = mask * batch["valid"][:, None].astype(mask.dtype)
+    judged = mask.at[:, 1 : 1 + given].set(0)
     logits = module.apply({"params": params}, tokens, batch["mask"])
-    loss, weight = losses.lm_xent(logits, tokens, mask)
+    loss, weight = losses.lm_xent(logits, tokens, judged)
     return {"xent": (loss.sum(), weight.sum())}
 
   compiled = jax.jit(eval_step, out_shardings=devices.everywhere(mesh))

@@ -54,12 +54,15 @@ def _heldout_xent(folder, rows, *, shared=None):
   total = count = 0.0
   for row in rows:
     if row["split"] == "heldout":
-      ids = formats.frame(formats.encode(tokenizer, row["text"]), fmt)
+      ids = formats.encode(tokenizer, row["text"])
+      ids = formats.frame(ids, fmt, row["label"])
       tokens = np.array([ids], np.int32)
       mask = np.ones_like(tokens)
       logits = module.apply({"params": params}, tokens, mask)
       loss, weight = losses.lm_xent(logits, tokens, mask)
-      total, count = total + float(loss.sum()), count + float(weight.sum())
+      text = slice(fmt.prefix_length, None)
+      total += float(loss[0, text].sum())
+      count += float(weight[0, text].sum())
   return total, count
 
 
@@ -175,7 +178,8 @@ def test_texts_longer_than_the_model_are_refused(drawn, config, progress):
 @pytest.mark.parametrize("kind", ["pretrained", "scratch"])
 def test_it_can_be_told_the_class(drawn, config, progress, gpt2_folder, kind):
   # Dies if: training and sampling frame a class's texts differently, a scratch
-  # model has no positions for the prefix, or the prefix counts as text.
+  # model has no positions for the prefix, or the prefix counts as text, be it
+  # in the perplexity.
   with config.unlocked():
     config.generator.kind = kind
     config.generator.init = str(gpt2_folder)
@@ -190,6 +194,11 @@ def test_it_can_be_told_the_class(drawn, config, progress, gpt2_folder, kind):
   assert fmt.max_tokens == 8
   module = families.build(artefacts.read_json(folder / "model.json"))
   assert module.config.max_length >= 10 + fmt.prefix_length
+  rows = artefacts.read_jsonl(drawn / "data/labelled.jsonl")
+  total, count = _heldout_xent(folder, rows)
+  summary = artefacts.read_json(folder / "summary.json")
+  assert summary["heldout_tokens"] == count
+  assert summary["heldout"]["xent"] == pytest.approx(total / count, rel=1e-4)
 
 
 def test_an_unknown_condition_is_refused(drawn, config, progress):

@@ -83,6 +83,23 @@ def test_lm_means_are_over_tokens_and_count_no_row_twice():
   )
 
 
+def test_tokens_that_are_given_are_not_judged():
+  # Dies if: a prefix is counted, or what stands after it is not.
+  rows = [[1, 1, 1, 4, 4], [1, 1, 1, 5]]
+  mesh = devices.mesh()
+  totals = predict.total_metrics(
+    predict.make_lm_eval_step(_NextIsSame(), mesh, given=2),
+    {},
+    batches.from_rows(rows),
+    batch_size=2,
+    mesh=mesh,
+  )
+  log_z = np.log(np.exp(3.0) + 9)
+  assert totals.means()["xent"] == pytest.approx(
+    (3 * log_z - 1 * 3.0) / 3, rel=1e-6
+  )
+
+
 _EIGHT_DEVICES = """
 import jax, numpy as np
 jax.config.update("jax_num_cpu_devices", 8)
