@@ -277,9 +277,10 @@ def _students() -> config_dict.ConfigDict:
   # [word pieces] At most; about 2,000 are single characters. Change for tasks
   # that rare words decide.
   c.vocab_size = 8000
-  # [name] What pieces without room are read as: smaller "pieces", or the
-  # "nearest" by the teacher's table. Change for tasks that rare words decide.
-  c.left_out = "pieces"
+  # [name] "nearest": word pieces without room are read as those that are
+  # nearest by the teacher's table. None: they are cut into smaller ones. Change
+  # for tasks that rare words decide.
+  c.left_out = config_dict.placeholder(str)
   # [numbers] Of a word's vector. Change with the size you can afford.
   c.embed_width = 96
   # [name] "teacher": its table, projected. Change to "random" to compare.

@@ -182,7 +182,7 @@ def _vocabulary(
       tokenizers.load(teacher),
       rows.texts,
       vocab_size=vocab_size,
-      table=table if c.left_out == "nearest" else None,
+      table=table if c.left_out == student_setting.NEAREST else None,
     )
     embeddings = None
     if embeddings_from == "teacher":

@@ -22,6 +22,7 @@ from gd_jax.training import distill, distill_loop, side_by_side, student_folder
 from gd_jax.training.arms import ARMS
 
 TFIDF = "tfidf"
+NEAREST = "nearest"  # config.students.left_out
 # What a model, by its name in families.FAMILIES, takes from config.students;
 # its other sizes are its own.
 MODEL_FIELDS = {
@@ -30,8 +31,6 @@ MODEL_FIELDS = {
   "blend_cnn": (),
   "bilstm": ("dropout",),
 }
-# What a piece that the vocabulary has no room for is read as.
-LEFT_OUT = ("pieces", "nearest")
 # Fields that can't change what one student becomes.
 _NOT_OF_ONE_STUDENT = frozenset(
   {"arms", "num_seeds", "num_texts", "second_round", "mode"}
@@ -230,10 +229,11 @@ def check(c: Any) -> None:
     "loss": distill.LOSSES,
     "mode": side_by_side.MODES,
     "embeddings": ("teacher", "random"),
-    "left_out": LEFT_OUT,
   }
   for field, allowed in choices.items():
     _check_choice(field, c[field], allowed)
+  if c.left_out is not None:
+    _check_choice("left_out", c.left_out, (NEAREST,))
   if not c.arms:
     raise UserError(
       f"config.students.arms is empty: give some of {', '.join(ARMS)}, {TFIDF}"

@@ -117,7 +117,7 @@ def test_divergence_is_said(workdir, progress, make_config):
     ({"loss": "l1"}, "loss: 'l1'"),
     ({"mode": "scan"}, "mode: 'scan'"),
     ({"embeddings": "bert"}, "embeddings: 'bert'"),
-    ({"left_out": "unk"}, "left_out: 'unk' is none of pieces, nearest"),
+    ({"left_out": "unk"}, "left_out: 'unk' is none of nearest"),
     ({"learning_rates": ()}, "learning_rates is empty"),
     ({"labelled_fraction": 0.0}, "labelled_fraction is a share"),
     ({"total_steps": 0}, "total_steps is 0"),
