@@ -274,12 +274,12 @@ def _students() -> config_dict.ConfigDict:
   c.num_blocks = 3
   # [share] Of activations dropped in training. Change seldom.
   c.dropout = 0.3
-  # [word pieces] At most; about 2,000 are single characters. Change for tasks
-  # that rare words decide.
+  # [word pieces] With a vector, at most; about 2,000 are single characters.
+  # Change for tasks that rare words decide.
   c.vocab_size = 8000
-  # [name] "nearest": word pieces without room are read as those that are
-  # nearest by the teacher's table. None: they are cut into smaller ones. Change
-  # for tasks that rare words decide.
+  # [name] "nearest": word pieces without a vector are read as the nearest ones
+  # that have one, by the teacher's table. None: they are cut into smaller ones.
+  # Change for tasks that rare words decide; blend_cnn has vectors for all.
   c.left_out = config_dict.placeholder(str)
   # [numbers] Of a word's vector. Change with the size you can afford.
   c.embed_width = 96

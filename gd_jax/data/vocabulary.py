@@ -25,7 +25,7 @@ from gd_jax.errors import UserError
 
 PAD, UNK = "[PAD]", "[UNK]"
 PAD_ID, UNK_ID = 0, 1
-# Rows of a product with all that stay: some 30 MB.
+# Rows of a product with all that stay: some 30 MB where those are 8,000.
 _AT_A_TIME = 1024
 _NOTE, _EMBEDDINGS = "vocabulary.json", "embeddings.safetensors"
 
@@ -46,7 +46,8 @@ def prune(
   in the file, hence "[PAD]" in somebody's text is just text.
 
   Of the teacher's other pieces there is none, and what they spell is cut into
-  smaller ones; with `table`, each has the id of the nearest that stays.
+  smaller ones; with `table`, each has the id of the nearest that occurs in
+  `texts`: others that stay have vectors which nothing trains.
 
   Args:
     teacher: A WordPiece tokenizer.
@@ -72,13 +73,12 @@ def prune(
     )
   vocabulary: dict[str, int] = parts["model"]["vocab"]
   unknown = parts["model"]["unk_token"]
+  counts = count_pieces(teacher, texts)
   if vocab_size is None:
     chosen = [piece for piece in vocabulary if piece not in (PAD, unknown)]
     chosen.sort(key=lambda piece: vocabulary[piece])
   else:
-    chosen = _most_frequent(
-      parts, count_pieces(teacher, texts), vocab_size=vocab_size
-    )
+    chosen = _most_frequent(parts, counts, vocab_size=vocab_size)
   pieces = [PAD, UNK, *chosen]
   teacher_ids = [
     vocabulary.get(PAD, 0),
@@ -91,7 +91,12 @@ def prune(
     left_out = [
       piece for piece, number in vocabulary.items() if number not in no_text
     ]
-    near = _nearest(table, teacher_ids, [vocabulary[x] for x in left_out])
+    with_text = range(UNK_ID + 1, len(teacher_ids))
+    near = _nearest(
+      table[np.asarray(teacher_ids)],
+      [i for i in with_text if counts[teacher_ids[i]]] or with_text,
+      table[[vocabulary[piece] for piece in left_out]],
+    )
     vocab |= dict(zip(left_out, near, strict=True))
   parts["model"]["vocab"] = vocab
   parts["model"]["unk_token"] = UNK
@@ -133,24 +138,24 @@ def _most_frequent(
 
 
 def _nearest(
-  table: Float[np.ndarray, "T D"],
-  teacher_ids: Sequence[int],
-  left_out: Sequence[int],
+  kept: Float[np.ndarray, "V D"],
+  targets: Sequence[int],
+  left_out: Float[np.ndarray, "N D"],
 ) -> list[int]:
-  """The student's id nearest to each of `left_out`, ids of the teacher.
+  """Which of `targets`, rows of `kept`, is nearest to each of `left_out`.
 
-  By the cosine between vectors less the mean of those that stay: all words'
-  vectors share a direction, which says nothing of any. Never [PAD] or [UNK].
+  By the cosine between vectors less the targets' mean: all words' vectors share
+  a direction, which says nothing of any.
   """
-  rows = table.astype(np.float32)
-  kept = rows[np.asarray(teacher_ids[UNK_ID + 1 :])]
-  mean = kept.mean(axis=0)
-  kept = _unit(kept - mean)
+  ids = np.asarray(targets)
+  rows = kept[ids].astype(np.float32)
+  mean = rows.mean(axis=0)
+  rows = _unit(rows - mean)
   found: list[int] = []
   for start in range(0, len(left_out), _AT_A_TIME):
-    others = rows[np.asarray(left_out[start : start + _AT_A_TIME])]
-    near = (_unit(others - mean) @ kept.T).argmax(axis=1)
-    found += (near + UNK_ID + 1).tolist()
+    others = left_out[start : start + _AT_A_TIME].astype(np.float32)
+    near = (_unit(others - mean) @ rows.T).argmax(axis=1)
+    found += ids[near].tolist()
   return found
 
 
@@ -237,7 +242,7 @@ class Vocabulary:
 
   Attributes:
     tokenizer: The students'.
-    teacher_ids: The teacher's id of each piece.
+    teacher_ids: The teacher's id of each id, as `prune` says.
     embeddings: Where the students' table starts; None: at random, by seed.
   """
 

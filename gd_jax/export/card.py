@@ -170,6 +170,12 @@ def _limits(results, config) -> str:
     "- It was measured on texts like its labelled ones and on no others, and "
     "not for\n  bias between groups of people."
     + (
+      "\n- A word that it has no vector of, be it a name or a number, is read "
+      "as the\n  nearest that it has."
+      if results["config"]["students"].get("left_out")
+      else ""
+    )
+    + (
       "\n- Generated texts repeat, and may exaggerate, what the labelled ones "
       "and the\n  language model hold."
       if _reads_generated(config)

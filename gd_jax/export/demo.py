@@ -95,8 +95,15 @@ def _words(folder: epath.Path) -> dict[str, Any]:
 def pieces(tokenizer: Tokenizer) -> dict[str, Any]:
   """What the page needs to cut a word into pieces."""
   model = json.loads(tokenizers.to_json(tokenizer))["model"]
+  by_id: dict[int, list[str]] = {}
+  for piece, number in model["vocab"].items():
+    by_id.setdefault(number, []).append(piece)
   return {
-    "pieces": model["vocab"],
+    # In the order of ids; most have one piece, which stands for itself.
+    "pieces": [
+      names if len(names) > 1 else names[0]
+      for _, names in sorted(by_id.items())
+    ],
     "prefix": model["continuing_subword_prefix"],
     "max_characters": model["max_input_chars_per_word"],
   }

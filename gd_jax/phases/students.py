@@ -166,26 +166,29 @@ def _vocabulary(
 ) -> vocabulary.Vocabulary:
   """The one that stands if it is of these texts and teacher, else a new one."""
   vocab_size, embed_width, embeddings_from = student_setting.words(c)
+  # As older ones have it where nothing is asked for.
+  nearest = [] if c.left_out is None else [c.left_out]
   source = artefacts.digest(
     [
       artefacts.read_json(teacher / "params.json")["digest"],
       artefacts.sha256_file(teacher / "tokenizer.json"),
       rows.texts,
-      [vocab_size, embed_width, embeddings_from, c.left_out],
+      [vocab_size, embed_width, embeddings_from, *nearest],
     ]
   )
   made = vocabulary.load(folder, source=source)
   if made is None:
-    params = checkpoints.load_params(teacher)
-    table = np.asarray(params["bert"]["word"]["embedding"])
+    table = embeddings = None
+    if nearest or embeddings_from == "teacher":
+      params = checkpoints.load_params(teacher)
+      table = np.asarray(params["bert"]["word"]["embedding"])
     tokenizer, teacher_ids = vocabulary.prune(
       tokenizers.load(teacher),
       rows.texts,
       vocab_size=vocab_size,
-      table=table if c.left_out == student_setting.NEAREST else None,
+      table=table if nearest else None,
     )
-    embeddings = None
-    if embeddings_from == "teacher":
+    if table is not None and embeddings_from == "teacher":
       embeddings = vocabulary.teacher_embeddings(
         table, teacher_ids, width=embed_width
       )

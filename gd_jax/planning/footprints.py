@@ -184,7 +184,8 @@ def corpus(
     flops=2 * working * tokens / _SLOT_USE,
     traffic=steps * (multiplied.itemsize * working + _bytes(cache)),
     rows=c.num_texts,
-    what=f"{c.slots} slots a device, {steps:,.0f} steps, {multiplied.name}",
+    what=f"{c.slots} slots a device, {steps:,.0f} steps,"
+    f" products of {multiplied.name}",
   )
 
 

@@ -22,7 +22,6 @@ from gd_jax.training import distill, distill_loop, side_by_side, student_folder
 from gd_jax.training.arms import ARMS
 
 TFIDF = "tfidf"
-NEAREST = "nearest"  # config.students.left_out
 # What a model, by its name in families.FAMILIES, takes from config.students;
 # its other sizes are its own.
 MODEL_FIELDS = {
@@ -233,7 +232,7 @@ def check(c: Any) -> None:
   for field, allowed in choices.items():
     _check_choice(field, c[field], allowed)
   if c.left_out is not None:
-    _check_choice("left_out", c.left_out, (NEAREST,))
+    _check_choice("left_out", c.left_out, ("nearest",))
   if not c.arms:
     raise UserError(
       f"config.students.arms is empty: give some of {', '.join(ARMS)}, {TFIDF}"

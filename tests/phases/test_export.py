@@ -77,6 +77,7 @@ def _results():
       "labelled_class_share": dict.fromkeys(LABELS, 0.5),
     },
     "config": {
+      "students": {"left_out": "nearest"},
       "teacher": {"init": "minilm"},
       "generator": {"kind": "pretrained", "init": "/home/me/secret/gpt2"},
     },

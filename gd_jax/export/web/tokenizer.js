@@ -19,7 +19,9 @@ export class Tokenizer {
   /** @param words The contents of words.json. */
   constructor(words) {
     this.words = words;
-    this.ids = new Map(Object.entries(words.pieces));
+    this.ids = new Map(
+      words.pieces.flatMap((pieces, id) => [pieces].flat().map((p) => [p, id])),
+    );
     this.changed = new Map(Object.entries(words.characters.changed));
   }
 

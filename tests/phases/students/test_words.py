@@ -37,12 +37,19 @@ def test_the_vocabulary_is_of_the_training_texts(
   assert fewer["source"] != more["source"]
 
 
-# Dies if: the field is not read, or students get a vector for each piece.
+# Dies if: the field is not read, students get a vector for each piece, or a
+# finished one is not known again.
 def test_left_out_pieces_have_the_vectors_of_others(
-  workdir, progress, tiny_bert, make_config
+  workdir, progress, tiny_bert, make_config, stamps
 ):
   config = make_config(arms=("gd",), left_out="nearest", total_steps=3)
   counts = students.run(config, workdir, progress)
+  before = stamps(workdir)
+  config = make_config(
+    arms=("gd",), left_out="nearest", total_steps=3, num_seeds=2
+  )
+  students.run(config, workdir, progress)
+  assert before.items() < stamps(workdir).items()
   spec = artefacts.read_json(workdir / "students/gd/0/model.json")
   made = tokenizers.load(workdir / "students")
   assert counts["vocabulary"] == spec["vocab_size"] < made.get_vocab_size()
