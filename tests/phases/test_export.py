@@ -234,7 +234,11 @@ def test_the_card_says_what_its_arm_learned_from(arm, learned):
   results = _results() | {"arms": {arm: _arm(0.8, 1)}}
   config = {"arm": arm, "seed": 0, "chosen": False, "gd_jax": "1"}
   config |= {"max_tokens": 12, "unk_id": 1, "model": {"family": "res_cnn"}}
+  nearest = "is read as the\n  nearest that it has"
+  assert nearest in card.render(results, config, heldout={}, sizes=[])
+  results["config"]["students"] = {}  # Of an older version.
   said = card.render(results, config, heldout={}, sizes=[])
+  assert nearest not in said
   assert learned in said
   reads = arm in ("gd", "gd_hard")
   assert ("Made by generation-distillation" in said) == reads
