@@ -66,38 +66,29 @@ def test_no_rows_give_no_logits():
   assert logits.shape == (0, 2)
 
 
-def test_lm_means_are_over_tokens_and_count_no_row_twice():
-  # Dies if: the rows that fill the last batch up are counted.
-  rows = [[1, 1, 1, 1, 1], [1, 2], [1, 2, 3]]
+# Dies if: the rows that fill the last batch up are counted; or a prefix that is
+# given is, or what stands after it is not.
+@pytest.mark.parametrize(
+  ("rows", "given", "judged", "same"),
+  [
+    ([[1, 1, 1, 1, 1], [1, 2], [1, 2, 3]], 0, 7, 4),
+    ([[1, 1, 1, 4, 4], [1, 1, 1, 5], [1, 1, 1, 1]], 2, 4, 2),
+  ],
+)
+def test_lm_means_are_over_the_tokens_that_are_judged(
+  rows, given, judged, same
+):
   mesh = devices.mesh()
   totals = predict.total_metrics(
-    predict.make_lm_eval_step(_NextIsSame(), mesh),
+    predict.make_lm_eval_step(_NextIsSame(), mesh, given=given),
     {},
     batches.from_rows(rows),
     batch_size=2,
     mesh=mesh,
   )
   log_z = np.log(np.exp(3.0) + 9)
-  assert totals.means()["xent"] == pytest.approx(
-    (7 * log_z - 4 * 3.0) / 7, rel=1e-6
-  )
-
-
-def test_tokens_that_are_given_are_not_judged():
-  # Dies if: a prefix is counted, or what stands after it is not.
-  rows = [[1, 1, 1, 4, 4], [1, 1, 1, 5]]
-  mesh = devices.mesh()
-  totals = predict.total_metrics(
-    predict.make_lm_eval_step(_NextIsSame(), mesh, given=2),
-    {},
-    batches.from_rows(rows),
-    batch_size=2,
-    mesh=mesh,
-  )
-  log_z = np.log(np.exp(3.0) + 9)
-  assert totals.means()["xent"] == pytest.approx(
-    (3 * log_z - 1 * 3.0) / 3, rel=1e-6
-  )
+  expected = (judged * log_z - same * 3.0) / judged
+  assert totals.means()["xent"] == pytest.approx(expected, rel=1e-6)
 
 
 _EIGHT_DEVICES = """
