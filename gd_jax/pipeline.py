@@ -319,11 +319,11 @@ def _run_phase(
         whole.add(phase.name)
         return
     _keep_foreign(folder, progress)
-    if manifest is not None:
-      if phase.derived:
-        workdirs.clear(folder)
-      else:
-        journal.seed(folder, manifest)
+    if phase.derived and changes:
+      # Of an unfinished one, too: its files are of the earlier config.
+      workdirs.clear(folder)
+    elif manifest is not None:
+      journal.seed(folder, manifest)
   for name in set(phase.reads) - whole:
     artefacts.require_whole(workdir / name)
     whole.add(name)

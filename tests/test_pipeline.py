@@ -329,6 +329,20 @@ def test_a_derived_phase_is_made_anew_without_asking(
   assert _run(house, config, tmp_path, progress) == ["tell"]
 
 
+# Dies if: what an unfinished phase left of another config is finished as this
+# one's, or is thrown away where the config is the same.
+@pytest.mark.parametrize(("n", "left"), [(2, False), (1, True)])
+def test_an_unfinished_derived_phase_of_another_config_leaves_nothing(
+  n, left, house, config, tmp_path, progress
+):
+  house.fail, house.leaves_half = "tell", True
+  with pytest.raises(RuntimeError):
+    _run(house, config, tmp_path, progress)
+  house.fail, config.tell.n = "", n
+  assert _run(house, config, tmp_path, progress) == ["tell"]
+  assert (tmp_path / "tell" / "half.json").exists() == left
+
+
 def test_a_lost_artefact_that_comes_back_equal_spoils_nothing(
   house, config, tmp_path, progress
 ):
