@@ -73,6 +73,24 @@ def per_class(
   return sorted(taken)
 
 
+def held_out(
+  rows: Sequence[Row], fraction: float, *, seed: int
+) -> tuple[set[int], int]:
+  """Which of `rows` only select: about `fraction` of every class.
+
+  What a model has learned by heart tells nothing of it, so rows whose text
+  stands among the others, too, are not held out.
+
+  Returns:
+    Indices into `rows`, and how many were not held out for that reason.
+  """
+  drawn = per_class(rows, held_out_size(fraction), seed=seed, purpose="heldout")
+  out = set(drawn)
+  learned = {normalise(row.text) for i, row in enumerate(rows) if i not in out}
+  found = {i for i in out if normalise(rows[i].text) not in learned}
+  return found, len(out) - len(found)
+
+
 def held_out_size(fraction: float) -> Callable[[int], int]:
   """How many of a class's n rows are held out: none of 1, else 1 to n - 1."""
 

@@ -47,19 +47,21 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
       pool, lambda n: min(n, wanted or n), seed=data.seed, purpose="draw"
     )
   ]
-  held_out = set(
-    draws.per_class(
-      labelled,
-      draws.held_out_size(data.heldout_fraction),
-      seed=data.seed,
-      purpose="heldout",
-    )
+  held_out, repeated = draws.held_out(
+    labelled, data.heldout_fraction, seed=data.seed
   )
   short = {label: n for label, n in available.items() if wanted and n < wanted}
   unseen = Counter(
     row.label for row in evaluation if row.label not in available
   )
-  _tell(progress, data, dropped=dropped, short=short, unseen=unseen)
+  _tell(
+    progress,
+    data,
+    dropped=dropped,
+    repeated=repeated,
+    short=short,
+    unseen=unseen,
+  )
 
   ids = {label: index for index, label in enumerate(splits.labels)}
   real = _unlabelled(data, pool, labelled)
@@ -185,6 +187,7 @@ def _tell(
   data: Any,
   *,
   dropped: int,
+  repeated: int,
   short: dict[str, int],
   unseen: Counter[str],
 ) -> None:
@@ -192,6 +195,11 @@ def _tell(
     progress.say(
       f"data: dropped {dropped} training rows that also stand in the "
       f"{data.evaluate_on} rows"
+    )
+  if repeated:
+    progress.warn(
+      f"{repeated} rows to be held out stand among the others, too, and are "
+      "trained on: drop what is repeated from the training rows"
     )
   if short:
     named = ", ".join(f"{label!r} ({n})" for label, n in short.items())

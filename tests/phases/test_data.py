@@ -145,6 +145,25 @@ def test_held_out_rows_are_stratified_and_spare_a_single_row(
   assert "'odd' (1), 'pair' (2)" in warning
 
 
+# Dies if: a held-out row's text is trained on, to the letter or but for case
+# and punctuation, or a row is lost with its copy.
+def test_held_out_rows_have_no_copy_among_the_others(run, config, folder):
+  rows = _rows(news=10, ads=10)
+  again = [(label, f"{text.upper()}!") for label, text in rows]
+  _write(folder / "train.tsv", rows + again)
+  config.data.labels_per_class = None
+  result = run()
+  splits = {"train": set(), "heldout": set()}
+  for row in result.labelled:
+    splits[row["split"]].add(row["text"].lower().strip("!"))
+  assert splits["train"].isdisjoint(splits["heldout"])
+  assert result.counts["labelled"] == 40
+  assert result.counts["train"] + result.counts["heldout"] == 40
+  moved = 8 - result.counts["heldout"]
+  assert 0 < moved
+  assert any(f"{moved} rows to be held out" in w for w in result.warnings)
+
+
 # Dies if: the seed is not data.seed alone, or a run depends on anything else.
 def test_the_draw_follows_data_seed(run, config):
   first, again = run(0), run(1)
