@@ -276,14 +276,21 @@ def kind() -> str:
   return jax.devices()[0].device_kind
 
 
+def num_cores() -> int:
+  """How many of this host's cores the process may use; 1 if nobody knows."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
 def cpu_kind() -> str:
-  """This host's processor and how many cores, for JAX calls all CPUs "cpu"."""
+  """The processor and how many cores we may use; JAX calls all CPUs "cpu"."""
   name = machine()
   with contextlib.suppress(OSError, StopIteration):
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     line = next(line for line in lines if line.startswith("model name"))
     name = line.partition(":")[2].strip()
-  return f"{name}, {os.cpu_count() or 1} cores"
+  return f"{name}, {num_cores()} cores"
 
 
 def about(operations: float) -> str:
@@ -298,6 +305,6 @@ def about(operations: float) -> str:
     "about 3 min", never less than a minute.
   """
   kind = platform()
-  workers = (os.cpu_count() or 1) if kind == "cpu" else jax.device_count()
+  workers = num_cores() if kind == "cpu" else jax.device_count()
   seconds = operations / (_RATES.get(kind, _RATES["gpu"]) * workers)
   return f"about {max(1, round(seconds / 60))} min"

@@ -1,6 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 
 class UserError(Exception):
@@ -12,3 +12,7 @@ class UserError(Exception):
   def _render_traceback_(self) -> list[str]:
     """What a notebook shows of it: IPython asks, and leaves its own out."""
     return [f"gd-jax: {self}"]
+
+
+class InUseError(UserError):
+  """Another live process holds what this one asked for."""

@@ -20,7 +20,7 @@ from typing import Any
 from etils import epath
 
 from gd_jax import atomic, signals
-from gd_jax.errors import UserError
+from gd_jax.errors import InUseError
 
 NAME = ".lease.json"
 BEAT_SECONDS = 15.0
@@ -46,16 +46,16 @@ class Lease:
     """Makes the lease ours.
 
     Raises:
-      UserError: another process holds it and has written it of late.
+      InUseError: another process holds it and has written it of late.
     """
     found = self._read()
     if found and self._is_alive(found):
-      raise UserError(self._refusal(found))
+      raise InUseError(self._refusal(found))
     self._write()
     self._sleep(1.0)  # Whoever wrote at the same moment is seen by now.
     found = self._read()
     if found and found["token"] != self._token:
-      raise UserError(self._refusal(found))
+      raise InUseError(self._refusal(found))
 
   def beat(self) -> bool:
     """Writes the lease anew; False, and nothing is written, if it was lost."""
@@ -107,7 +107,7 @@ def hold(folder: epath.Path) -> Iterator[None]:
   If it is lost, the run is asked to stop as by SIGTERM.
 
   Raises:
-    UserError: another process holds it.
+    InUseError: another process holds it.
   """
   lease, ended = Lease(folder), threading.Event()
   lease.take()

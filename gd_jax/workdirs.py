@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from etils import epath
 
 from gd_jax import artefacts, atomic, journal, leases
-from gd_jax.errors import UserError
+from gd_jax.errors import InUseError, UserError
 
 # How often one process tries for a lock that another has.
 _LOOKS = 3
@@ -249,15 +249,21 @@ def _name_in(handle: int) -> str:
 
 
 @contextlib.contextmanager
-def lock(workdir: epath.Path) -> Iterator[None]:
+def lock(workdir: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
   """Holds `workdir` for this process; the kernel lets go when it dies.
 
   Where there are no such locks, in a bucket or on some network disks, a lease
   is the next best: see `leases`.
 
+  Args:
+    workdir: Which; or another folder that one process at a time may fill.
+    option: What names it.
+
   Raises:
-    UserError: another live process holds it, or it can't be written.
+    InUseError: another live process holds it.
+    UserError: it can't be written.
   """
+  what = "workdir" if option == "--workdir" else "folder"
   try:
     workdir.mkdir(parents=True, exist_ok=True)
     if "://" in os.fspath(workdir):
@@ -267,13 +273,13 @@ def lock(workdir: epath.Path) -> Iterator[None]:
       handle = os.open(os.fspath(workdir / ".lock"), flags, 0o644)
   except (FileExistsError, NotADirectoryError) as error:
     raise UserError(
-      f"the workdir {workdir} can't be made, a file lies in its way: choose "
-      "another --workdir"
+      f"the {what} {workdir} can't be made, a file lies in its way: choose "
+      f"another {option}"
     ) from error
   except OSError as error:
     raise UserError(
-      f"the workdir {workdir} can't be written ({error.strerror}): "
-      "choose another --workdir or mend its permissions"
+      f"the {what} {workdir} can't be written ({error.strerror}): "
+      f"choose another {option} or mend its permissions"
     ) from error
   if handle is None:
     with leases.hold(workdir):
@@ -287,9 +293,9 @@ def lock(workdir: epath.Path) -> Iterator[None]:
         with leases.hold(workdir):
           yield
         return
-      raise UserError(
-        f"the workdir {workdir} is in use by process {_name_in(handle)}: wait "
-        "for it, stop it, or choose another --workdir"
+      raise InUseError(
+        f"the {what} {workdir} is in use by process {_name_in(handle)}: wait "
+        f"for it, stop it, or choose another {option}"
       ) from error
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)

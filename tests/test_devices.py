@@ -22,9 +22,21 @@ from gd_jax.errors import UserError
   ],
 )
 def test_about(monkeypatch, cores, operations, words):
-  monkeypatch.setattr(devices.os, "cpu_count", lambda: cores)
+  monkeypatch.setattr(devices, "num_cores", lambda: cores)
   monkeypatch.setattr(devices, "platform", lambda: "cpu")
   assert devices.about(operations) == words
+
+
+# Dies if: a run that may use two cores of many starts as many threads as there
+# are, or one on a system without such bounds none.
+def test_cores_are_those_that_we_may_use(monkeypatch):
+  monkeypatch.setattr(devices.os, "cpu_count", lambda: 64)
+  monkeypatch.setattr(
+    devices.os, "sched_getaffinity", lambda pid: {3, 5}, raising=False
+  )
+  assert devices.num_cores() == 2
+  monkeypatch.delattr(devices.os, "sched_getaffinity")
+  assert devices.num_cores() == 64
 
 
 @pytest.mark.parametrize("spec", [None, {"data": -1, "fsdp": 1}, {"data": 1}])

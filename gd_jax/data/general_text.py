@@ -59,14 +59,14 @@ def fingerprint(file: str) -> str:
     UserError: It can't be read.
   """
   try:
-    return hashlib.sha256(epath.Path(file).read_bytes()).hexdigest()
+    return hashlib.sha256(_path(file).read_bytes()).hexdigest()
   except OSError as error:
     raise _unreadable(file, error) from error
 
 
 def is_at_hand(file: str) -> bool:
   """Whether there is such a file."""
-  return epath.Path(file).is_file()
+  return _path(file).is_file()
 
 
 def require_files(files: Collection[str]) -> None:
@@ -213,9 +213,13 @@ class _Finder:
     )
 
 
+def _path(file: str) -> epath.Path:
+  return epath.Path(file).expanduser()
+
+
 def _lines(file: str) -> list[str]:
   try:
-    data = epath.Path(file).read_bytes()
+    data = _path(file).read_bytes()
     if file.endswith(".xz"):
       data = lzma.decompress(data)
   except OSError as error:

@@ -28,10 +28,10 @@ class Mixture:
     num_generated: The prefix of generated rows that this student may see; 0
       makes it see labelled rows alone.
     batch_size: Rows a step.
-    labelled_fraction: The least share of labelled rows in a batch. They have
-      a larger share where they are a larger share of all rows, so that an ever
-      smaller corpus leads without a jump to none. Below 1, a batch has at
-      least one generated row; at 1 it has none.
+    labelled_fraction: About the least share of labelled rows in a batch. They
+      have a larger share where they are a larger share of all rows, so that an
+      ever smaller corpus leads without a jump to none. Below 1, a batch has at
+      least one row of each kind; at 1 it has no generated one.
     seed: Of the order of rows.
     first_generated: Where the generated rows begin; None: after the labelled.
   """
@@ -51,7 +51,7 @@ class Mixture:
     natural = self.num_labelled / (self.num_labelled + self.num_generated)
     share = 1 - max(self.labelled_fraction, natural)
     wanted = round(share * self.batch_size)
-    return min(max(wanted, 1), self.batch_size)
+    return min(max(wanted, 1), max(self.batch_size - 1, 1))
 
   def window(
     self, index: int, lengths: Int[np.ndarray, " N"]

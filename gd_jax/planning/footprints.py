@@ -12,13 +12,13 @@ Legend: B rows, L tokens, T tokens a text at most, V vocabulary.
 
 import dataclasses
 import math
-import os
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from ml_collections import config_dict
 
+from gd_jax import devices
 from gd_jax.data import formats
 from gd_jax.models import decoding, families
 from gd_jax.phases import corpus as corpus_phase
@@ -237,7 +237,7 @@ def students(
     together = -(-most // machine.num_devices)
   else:
     on_cpu = machine.platform == "cpu"
-    together = min(most, (os.cpu_count() or 1) if on_cpu else 1)
+    together = min(most, devices.num_cores() if on_cpu else 1)
   module = shapes.student(config, texts.num_classes, alone=mode != "vmap")
   params = shapes.params_of(module)
   loss = losses.make_classifier_loss(module)

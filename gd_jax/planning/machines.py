@@ -116,14 +116,13 @@ def _topology(kind: str, chips: int) -> str:
 
 
 def _this_cpu() -> Machine:
-  cores = os.cpu_count() or 1
   memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
   return Machine(
     "cpu",
     "cpu",
     1,
     memory,
-    cores * _CORE_FLOPS,
+    devices.num_cores() * _CORE_FLOPS,
     _CPU_BANDWIDTH,
     re.escape(devices.cpu_kind()),
   )

@@ -10,7 +10,6 @@ was predicted. "num_synthetic" is how many generated rows the students had.
 is as `calibration.of` returns it; null where scores are no probabilities.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -170,7 +169,7 @@ def _speed(num_rows: int, names: Iterable[str]) -> dict[str, Any]:
 def _platform() -> str:
   """Such as "cpu (2 cores)" or "4 × NVIDIA H200"."""
   if devices.platform() == "cpu":
-    return f"cpu ({len(os.sched_getaffinity(0))} cores)"
+    return f"cpu ({devices.num_cores()} cores)"
   return devices.name_all()
 
 

@@ -11,6 +11,7 @@ without these lines, and has a model of its own.
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,10 +28,11 @@ from gd_jax import (
   hub,
   journal,
   rngs,
+  signals,
   workdirs,
 )
 from gd_jax.data import general_text, tokenizers
-from gd_jax.errors import UserError
+from gd_jax.errors import InUseError, UserError
 from gd_jax.models import families
 from gd_jax.progress import Progress
 from gd_jax.training import lm
@@ -40,6 +42,7 @@ NAME = "generator.pretrain"
 _LOCKS = "locks"
 # So many packed rows of each domain judge; more would cost more than training.
 _HELDOUT_ROWS = 64
+_LOOK_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +101,8 @@ def run(
     progress: Where lines and bars go.
 
   Raises:
-    UserError: The loss is not finite, what is kept is damaged, or another
-      process makes the same model.
+    UserError: The loss is not finite, what is kept is damaged, or its folder
+      can't be written.
     signals.Stopped: A signal came; the next call goes on from there.
   """
   recipe = _recipe(c, module, tokenizer)
@@ -109,15 +112,14 @@ def run(
   }
   root = _root(c)
   folder = root / artefacts.digest([recipe, inputs])[:16]
-  done = devices.is_first() and _is_done(folder)
-  if hosts.agree(NAME, str(done)) == "True":
-    progress.say(f"generator: the general language model in {folder} is used")
-    return _load(folder)
-  with (
-    workdirs.lock(root / _LOCKS / folder.name)
-    if devices.is_first()
-    else contextlib.nullcontext()
-  ):
+  with contextlib.ExitStack() as stack:
+    if devices.is_first() and not _is_done(folder):
+      _hold(stack, root / _LOCKS / folder.name, progress)
+    # Whoever held it until now may have made it.
+    done = devices.is_first() and _is_done(folder)
+    if hosts.agree(NAME, str(done)) == "True":
+      progress.say(f"generator: the general language model in {folder} is used")
+      return _load(folder)
     if devices.is_first():
       artefacts.begin(folder, config=recipe, inputs=inputs)
       for problem in workdirs.drop_unproven(folder):
@@ -145,6 +147,34 @@ def run(
   return _load(folder)
 
 
+def _hold(
+  stack: contextlib.ExitStack, lock: epath.Path, progress: Progress
+) -> None:
+  """Has `stack` hold `lock`, once no other process does.
+
+  Draws that are started together need the same model, and the first makes it.
+
+  Raises:
+    UserError: It can't be written.
+    signals.Stopped: A signal came while another process held it.
+  """
+  told = False
+  while True:
+    try:
+      stack.enter_context(
+        workdirs.lock(lock, option="config.generator.pretrain_dir")
+      )
+      return
+    except InUseError as error:
+      if not told:
+        progress.say(
+          f"generator: waits for the general language model ({error})"
+        )
+        told = True
+    signals.check()
+    time.sleep(_LOOK_SECONDS)
+
+
 def _root(c: config_dict.ConfigDict) -> epath.Path:
   """Where general models are kept.
 
@@ -158,7 +188,7 @@ def _root(c: config_dict.ConfigDict) -> epath.Path:
         " the general language model that all of them see"
       )
     return epath.Path(hub.cache_dir() / "general_generators")
-  root = epath.Path(c.pretrain_dir)
+  root = epath.Path(c.pretrain_dir).expanduser()
   if root.exists() and not root.is_dir():
     raise UserError(
       f"config.generator.pretrain_dir={root}: it is a file; name a folder"

@@ -7,7 +7,6 @@ Of several hosts each trains its own; host 0 writes them all.
 
 import dataclasses
 import functools
-import os
 import threading
 import time
 
@@ -55,7 +54,7 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
     return
   trials = [trial for group in groups for trial in group]
   num_devices = len(devices.local_devices())
-  workers = min(len(groups), (os.cpu_count() or 1) if on_cpu else num_devices)
+  workers = min(len(groups), devices.num_cores() if on_cpu else num_devices)
   program = setting.program(alone=len(groups) == len(trials))
   progress.say(
     f"students: {len(trials)} trainings of {c.model} ({num_params:,}"

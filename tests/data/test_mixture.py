@@ -72,6 +72,12 @@ def test_labelled_rows_keep_their_natural_share_if_it_is_larger(
   assert make(num_generated=num_generated).generated_per_batch == expected
 
 
+# Dies if: a small share leaves no place to a labelled row.
+def test_a_batch_has_a_labelled_row_however_small_the_share():
+  mixture = make(num_generated=10**6, labelled_fraction=0.01)
+  assert mixture.generated_per_batch == BATCH - 1
+
+
 # Dies if: a share of 1 leaves a place to a generated row, or one below it none.
 @pytest.mark.parametrize(("fraction", "labelled"), [(1.0, 8), (0.99, 7)])
 def test_all_labelled_batches_are_possible(lengths, fraction, labelled):

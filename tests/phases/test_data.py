@@ -160,7 +160,7 @@ def test_held_out_rows_have_no_copy_among_the_others(run, config, folder):
   assert result.counts["labelled"] == 40
   assert result.counts["train"] + result.counts["heldout"] == 40
   moved = 8 - result.counts["heldout"]
-  assert 0 < moved
+  assert moved > 0
   assert any(f"{moved} rows to be held out" in w for w in result.warnings)
 
 

@@ -4,10 +4,11 @@
 
 import pytest
 
-from gd_jax import artefacts, pipeline, recipes, signals
-from gd_jax.data import tokenizers
+from gd_jax import artefacts, pipeline, recipes, signals, workdirs
+from gd_jax.data import general_text, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.phases import generator
+from gd_jax.training import pretraining
 
 
 @pytest.fixture
@@ -108,6 +109,66 @@ def test_goes_on_bit_for_bit_after_a_stop(
   assert other.name == kept.name and not (other / "resume").exists()
   assert artefacts.read_json(other / "params.json") == digest
   assert artefacts.read_json(drawn / "generator/params.json") == final
+
+
+# Dies if: one of several draws that are started together gives up, or makes the
+# model once more when the other has.
+def test_waits_for_who_makes_the_same_model(
+  drawn, general, progress, tmp_path, monkeypatch
+):
+  generator.run(general, drawn, progress)
+  (kept,) = _kept(tmp_path)
+  made = (kept / "manifest.json").stat().st_mtime_ns
+  kept.rename(tmp_path / "aside")
+  other = workdirs.lock(tmp_path / "kept" / "locks" / kept.name)
+  other.__enter__()
+
+  def until_made(seconds):
+    if not kept.exists():
+      (tmp_path / "aside").rename(kept)
+      other.__exit__(None, None, None)
+
+  monkeypatch.setattr(pretraining.time, "sleep", until_made)
+  generator.run(general, drawn, progress)
+  assert (kept / "manifest.json").stat().st_mtime_ns == made
+
+
+def test_a_signal_ends_the_waiting(drawn, general, progress, tmp_path):
+  generator.run(general, drawn, progress)
+  (kept,) = _kept(tmp_path)
+  kept.rename(tmp_path / "aside")
+  signals.ask_to_stop()
+  with (
+    workdirs.lock(tmp_path / "kept" / "locks" / kept.name),
+    pytest.raises(signals.Stopped),
+  ):
+    generator.run(general, drawn, progress)
+
+
+def test_a_folder_that_can_not_be_written_is_named(
+  drawn, general, progress, tmp_path
+):
+  (tmp_path / "kept").mkdir()
+  (tmp_path / "kept" / "locks").touch()
+  with pytest.raises(
+    UserError, match=r"another config\.generator\.pretrain_dir"
+  ):
+    generator.run(general, drawn, progress)
+
+
+def test_a_home_is_meant_by_its_sign(
+  drawn, general, progress, tmp_path, monkeypatch
+):
+  # Dies if: a folder named ~ is made, or a file in the home is not found.
+  monkeypatch.setenv("HOME", str(tmp_path))
+  monkeypatch.chdir(drawn)
+  with general.unlocked():
+    general.generator.pretrain_on = ("~/sea.txt", "~/land.txt")
+    general.generator.pretrain_dir = "~/kept"
+  general_text.require_files(general.generator.pretrain_on)
+  generator.run(general, drawn, progress)
+  assert len(_kept(tmp_path)) == 1
+  assert not (drawn / "~").exists()
 
 
 def test_what_is_kept_is_checked(drawn, general, progress, tmp_path):

@@ -140,7 +140,7 @@ def test_more_devices_take_fewer_steps(config, texts):
 def test_students_side_by_side_are_held_together(config, texts, monkeypatch):
   # Dies if: one student's memory is taken for that of all, or of a thread for
   # each core.
-  monkeypatch.setattr(footprints.os, "cpu_count", lambda: 3)
+  monkeypatch.setattr(footprints.devices, "num_cores", lambda: 3)
   cores = footprints.students(config, texts, CPU)
   together = footprints.students(config, texts, machines.parse("h200"))
   first, trainings = shapes.num_trainings(config)

@@ -30,7 +30,7 @@ def test_a_new_arm_and_a_new_seed_train_alone(
 def test_threads_change_nothing(
   finished, workdir, progress, monkeypatch, make_config, digests
 ):
-  monkeypatch.setattr(student_training.os, "cpu_count", lambda: 1)
+  monkeypatch.setattr(student_training.devices, "num_cores", lambda: 1)
   students.run(make_config(arms=("gold", "kd", "gd")), workdir, progress)
   together = digests(finished[0])
   for name, digest in digests(workdir).items():
