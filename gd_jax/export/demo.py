@@ -123,9 +123,9 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def _package(package: str | None) -> bytes:
-  path = epath.Path(package or hub.cache_dir() / _PACKAGE)
+  path = epath.Path(package or hub.cache_dir() / _PACKAGE).expanduser()
   if package is None and not path.exists():
-    path.parent.mkdir(parents=True, exist_ok=True)
+    hub.make_cache_dir()
     atomic.put(path, _checked(_download(), _URL))
   try:
     data = path.read_bytes()

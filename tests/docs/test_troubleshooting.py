@@ -11,6 +11,7 @@ PAGE = ROOT / "docs" / "troubleshooting.md"
 # Whose argument is such a line, and which argument.
 CALLS = {
   "UserError": 0,
+  "InUseError": 0,
   "PretrainedError": 0,
   "_complain": 0,
   "_error": 2,
@@ -21,7 +22,7 @@ MADE_ELSEWHERE = {
   "artefacts.require_whole": "bytes, its manifest says …",
   "checkpoints.load_params": "the checkpoint … can't be read (…)",
   "checkpoints.latest": "the checkpoint … can't be read (…)",
-  "leases.take": "the workdir … is in use by process …",
+  "leases.take": "… is in use by process …",
   # What a config file or absl raised is passed on.
   "main._parse": None,
   "config_files.load": None,
