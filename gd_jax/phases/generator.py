@@ -19,7 +19,7 @@ from ml_collections import config_dict
 from gd_jax import artefacts, checkpoints, devices, hosts, hub, rngs
 from gd_jax.data import batches, formats, general_text, tokenizers
 from gd_jax.errors import UserError
-from gd_jax.models import bert, families, gpt2, pretrained
+from gd_jax.models import bert, decoding, families, gpt2, pretrained
 from gd_jax.progress import Progress
 from gd_jax.training import generator_parts, lm, memory, pretraining
 from gd_jax.training.generator_parts import SUMMARY
@@ -113,6 +113,7 @@ def _finetune(
     [ids for ids, _ in rows["train"]],
     max_tokens=c.max_tokens,
     labels=part.prefixed,
+    vocab_size=len(decoding.word_table(params)),
   )
   train, heldout = (
     batches.from_rows(
@@ -292,11 +293,16 @@ def positions(c, tokenizer, labels: Sequence[str]) -> int:
 
 
 def _format(
-  tokenizer, ids, *, max_tokens: int, labels: Sequence[str]
+  tokenizer, ids, *, max_tokens: int, labels: Sequence[str], vocab_size: int
 ) -> formats.Format:
+  """How texts are written for a model of `vocab_size` ids, and never are."""
   eos_id = tokenizers.require_id(tokenizer, "[SEP]", tokenizers.END_OF_TEXT)
-  banned = set(tokenizers.unwritable_ids(tokenizer)) - {eos_id}
-  first = collections.Counter(row[0] for row in ids if row)
+  # A table may be filled up to a round number by ids that are no words.
+  banned = {*range(vocab_size)} - {*tokenizer.get_vocab().values()}
+  banned |= {*tokenizers.unwritable_ids(tokenizer)} - {eos_id}
+  first = collections.Counter(
+    row[0] for row in ids if row and row[0] not in banned
+  )
   return formats.Format(
     bos_id=tokenizers.require_id(tokenizer, "[CLS]", tokenizers.END_OF_TEXT),
     eos_id=eos_id,

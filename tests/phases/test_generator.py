@@ -116,6 +116,21 @@ def test_format(drawn, config, progress, kind):
   assert fmt.first_tokens == dict(first)
 
 
+# Dies if: an id that stands for no word, or one that is no text, can be drawn
+# after BOS or later.
+def test_what_is_no_word_is_never_drawn(tiny_bert):
+  tokenizer = tokenizers.load(epath.Path(tiny_bert))
+  size = tokenizer.get_vocab_size()
+  rows = [formats.encode(tokenizer, text) for text in ("😂 ha", "who")]
+  unk, who = rows[0][0], rows[1][0]
+  assert unk == tokenizer.token_to_id("[UNK]")
+  fmt = generator._format(
+    tokenizer, rows, max_tokens=12, labels=(), vocab_size=size + 2
+  )
+  assert {unk, size, size + 1} < {*fmt.banned_ids}
+  assert fmt.first_tokens == {who: 1}
+
+
 def _fingerprint(folder):
   return {name: (folder / name).read_text() for name in _SAME}
 
