@@ -67,7 +67,7 @@ def run(
   )
   teacher = "+".join(
     artefacts.read_json(member / "params.json")["digest"]
-    for member in _members(workdir / "teacher")
+    for member in predict.members(workdir / "teacher")
   )
   files = [(logits.LABELLED, labelled)]
   files += [(logits.shard_name(index), rows) for index, rows in shards]
@@ -160,7 +160,7 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
   module = families.build(artefacts.read_json(folder / "model.json"))
   members = [
     jax.device_put(checkpoints.load_params(path), devices.everywhere(mesh))
-    for path in _members(folder)
+    for path in predict.members(folder)
   ]
   tokenizer = tokenizers.load(folder)
   label_step = predict.make_label_step(module, mesh)
@@ -174,29 +174,17 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
       [row["text"] for row in rows],
       max_tokens=config.data.max_tokens,
     )
-    arrays = batches.from_rows(ids)
-    values = [
-      predict.predict_logits(
-        label_step,
-        params,
-        arrays,
-        num_classes=num_classes,
-        batch_size=config.soft_labels.batch_size,
-        mesh=mesh,
-        # The bar counts rows, not readings.
-        bar=None if i else bar,
-      )
-      for i, params in enumerate(members)
-    ]
-    return np.mean(values, axis=0)
+    return predict.mean_logits(
+      label_step,
+      members,
+      batches.from_rows(ids),
+      num_classes=num_classes,
+      batch_size=config.soft_labels.batch_size,
+      mesh=mesh,
+      bar=bar,
+    )
 
   return label, sum(map(predict.count_working, members))
-
-
-def _members(teacher: epath.Path) -> list[epath.Path]:
-  """Where the parameters lie of all teachers that label together."""
-  kept = [path.parent for path in teacher.glob("restarts/*/params.json")]
-  return sorted(kept, key=lambda path: int(path.name)) or [teacher]
 
 
 def _shards(corpus: epath.Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:

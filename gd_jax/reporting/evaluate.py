@@ -20,6 +20,7 @@ from gd_jax.data import tokenizers, vocabulary
 from gd_jax.errors import UserError
 from gd_jax.progress import Bar, Progress
 from gd_jax.reporting import arms, readers
+from gd_jax.training import predict
 
 _SUMMARY = "summary.json"  # written last into a trained model's folder
 
@@ -33,7 +34,7 @@ class Measured:
     size: of one seed's model.
     speed: of one seed's model.
     heldout_accuracy: mean over seeds on the labelled rows that only select;
-      None if a seed does not tell.
+      None if a seed does not tell it of what answers.
   """
 
   logits: Float[np.ndarray, "S N C"]
@@ -183,6 +184,8 @@ def load_logits(
 def _heldout_accuracy(folders: Sequence[epath.Path]) -> float | None:
   values = []
   for folder in folders:
+    if predict.members(folder) != [folder]:
+      return None  # It tells of one of several that answer together.
     scores = artefacts.read_json(folder / _SUMMARY).get("heldout") or {}
     values.append(scores.get("accuracy"))
   return None if None in values else float(np.mean(values))

@@ -73,7 +73,8 @@ class FlaxReader:
   """Reads with Flax models that share a tokenizer.
 
   Models of one architecture share the compiled step, and its speed: what one
-  would measure between two of them is noise.
+  would measure between two of them is noise. Of teachers that label together
+  it is their mean that answers.
   """
 
   def __init__(self, encode: Encode, texts: Sequence[str], *, num_classes: int):
@@ -86,11 +87,14 @@ class FlaxReader:
     self._speeds: dict[str, Speed] = {}
 
   def identity(self, folder: epath.Path) -> str:
-    digest = artefacts.read_json(folder / "params.json")["digest"]
-    return artefacts.digest([self._rows_digest, _spec(folder), digest])
+    digests = [
+      artefacts.read_json(path / "params.json")["digest"]
+      for path in predict.members(folder)
+    ]
+    return artefacts.digest([self._rows_digest, _spec(folder), *digests])
 
   def size(self, folder: epath.Path) -> Size:
-    params = checkpoints.load_params(folder)
+    params = [*map(checkpoints.load_params, predict.members(folder))]
     return Size(
       families.count_params(params),
       families.count_params(params, embeddings=False),
@@ -100,7 +104,7 @@ class FlaxReader:
     return self._reading(folder)(self._rows, bar)
 
   def speed(self, folder: epath.Path) -> Speed:
-    key = artefacts.digest(_spec(folder))
+    key = artefacts.digest([_spec(folder), len(predict.members(folder))])
     if key not in self._speeds:
       texts = sample(self._texts)
       rows = self._encode(texts)
@@ -121,14 +125,17 @@ class FlaxReader:
     if key not in self._steps:
       module = families.build(spec)
       self._steps[key] = predict.make_label_step(module, self._mesh)
-    params = jax.device_put(
-      checkpoints.load_params(folder), devices.everywhere(self._mesh)
-    )
+    models = [
+      jax.device_put(
+        checkpoints.load_params(path), devices.everywhere(self._mesh)
+      )
+      for path in predict.members(folder)
+    ]
 
     def read(rows: list[list[int]], bar: Bar | None = None) -> np.ndarray:
-      return predict.predict_logits(
+      return predict.mean_logits(
         self._steps[key],
-        params,
+        models,
         batches.from_rows(rows),
         num_classes=self._num_classes,
         batch_size=BATCH_SIZE,

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models read rows: logits or loss sums over all of them, none dropped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
@@ -95,6 +97,37 @@ def predict_logits(
     _copy_out(previous, logits, bar)
   _copy_out(pending, logits, bar)
   return logits
+
+
+def mean_logits(
+  label_step: Step,
+  models: Sequence[step_lib.Params],
+  arrays: batches.Arrays,
+  *,
+  bar: Bar | None = None,
+  **options: Any,
+) -> Float[np.ndarray, "N C"]:
+  """The mean of the models' logits; `predict_logits` of each.
+
+  The bar counts rows, not readings.
+  """
+  found = [
+    predict_logits(
+      label_step, params, arrays, bar=None if i else bar, **options
+    )
+    for i, params in enumerate(models)
+  ]
+  return np.mean(found, axis=0)
+
+
+def members(folder: epath.Path) -> list[epath.Path]:
+  """Where the parameters lie of all models in a folder that answer together.
+
+  A teacher of several restarts that are kept answers by their mean, all others
+  by their own.
+  """
+  kept = [path.parent for path in folder.glob("restarts/*/params.json")]
+  return sorted(kept, key=lambda path: int(path.name)) or [folder]
 
 
 def _copy_out(pending, logits, bar: Bar | None) -> None:

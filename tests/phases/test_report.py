@@ -335,6 +335,13 @@ def test_students_of_an_earlier_config_are_no_part_of_the_report(
   assert [path.name for path in found["gd"]] == ["0", "1"][: expected["gd"]]
 
 
+def test_of_several_teachers_no_single_ones_accuracy_is_told(workdir, progress):
+  # Dies if: one restart's held-out rows are told as those of the mean.
+  shutil.copytree(workdir / "teacher", workdir / "teacher/restarts/3")
+  report.run(_config(arms=()), workdir, progress)
+  assert _results(workdir)["arms"]["teacher"]["heldout_accuracy"] is None
+
+
 def test_a_run_without_students_has_a_report(workdir, progress):
   for arm in ARMS:
     shutil.rmtree(workdir / "students" / arm)

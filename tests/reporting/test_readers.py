@@ -64,6 +64,27 @@ def test_size_counts_the_embedding_apart(tmp_path):
   assert size == (total, total - 8 * 4)
 
 
+# Dies if: the teacher that a report tells of is one of several that labelled.
+def test_models_that_answer_together_are_read_by_their_mean(tmp_path, bar):
+  folder = epath.Path(tmp_path / "teacher")
+  _, params = _save(folder)
+  reader = readers.FlaxReader(_encode, TEXTS, num_classes=3)
+  alone = reader.logits(folder, bar)
+  seen = {reader.identity(folder)}
+  for restart, more in ((0, 1.0), (10, 5.0)):
+    member = params | {"classifier": dict(params["classifier"])}
+    member["classifier"]["bias"] = params["classifier"]["bias"] + more
+    checkpoints.save_params(folder / "restarts" / str(restart), member)
+  np.testing.assert_allclose(reader.logits(folder, bar), alone + 3.0, atol=1e-5)
+  seen.add(reader.identity(folder))
+  member["classifier"]["bias"] = params["classifier"]["bias"]
+  checkpoints.save_params(folder / "restarts" / "10", member)
+  seen.add(reader.identity(folder))
+  assert len(seen) == 3
+  total = sum(leaf.size for leaf in jax.tree.leaves(params))
+  assert reader.size(folder) == (2 * total, 2 * (total - 8 * 4))
+
+
 def test_one_architecture_has_one_speed(tmp_path, monkeypatch):
   # Dies if: each seed is timed anew, which shows noise as a difference.
   monkeypatch.setattr(readers, "_SPEED_SECONDS", 1e-9)
