@@ -14,7 +14,7 @@ from ml_collections import config_dict
 
 from gd_jax.data import tasks
 from gd_jax.errors import UserError
-from gd_jax.phases import corpus, data, export, generator
+from gd_jax.phases import corpus, data, export, generator, teacher
 from gd_jax.training import arms, generator_parts, student_setting
 
 Test = Callable[[Any], bool]
@@ -196,7 +196,7 @@ def check(config: config_dict.ConfigDict) -> None:
     _check_export(config)
     _check_real(config)
   if "teacher" in config:
-    _check_kept(config.teacher)
+    teacher.check(config.teacher)
 
 
 def _check_numbers(section: config_dict.ConfigDict, name: str) -> None:
@@ -234,15 +234,6 @@ def _check_real(config: config_dict.ConfigDict) -> None:
     raise UserError(
       "the arm real_kd needs real texts without labels: give"
       " --config.data.unlabelled=train for the training rows that are not drawn"
-    )
-
-
-def _check_kept(c: config_dict.ConfigDict) -> None:
-  keep, restarts = c.keep, c.restarts
-  if keep is not None and keep > restarts:
-    raise UserError(
-      f"config.teacher.keep is {keep}: of {restarts} restarts, 1 to {restarts}"
-      " can be kept, or None"
     )
 
 

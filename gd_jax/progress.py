@@ -76,7 +76,7 @@ class Progress:
   """Lines, warnings and bars on stderr; stdout is for results.
 
   Attributes:
-    warnings: every line given to `warn`, for the report.
+    warnings: every line given to `warn`, for callers from Python and tests.
   """
 
   def __init__(self, *, quiet: bool = False):

@@ -49,7 +49,7 @@ def render(
     + "```",
     "## Generated texts\n\n" + _corpus(results["corpus_health"], config),
     "## Limits\n\n" + _limits(results, config),
-    "## Origin and licences\n\n" + _origin(results),
+    "## Origin and licences\n\n" + _origin(results, config["model"]["family"]),
   ]
   return "\n\n".join(blocks) + "\n"
 
@@ -184,21 +184,29 @@ def _limits(results, config) -> str:
   )
 
 
-def _origin(results) -> str:
+def _origin(results, family: str) -> str:
   c = results["config"]
-  generator = (
-    "trained from scratch"
-    if c["generator"]["kind"] == "scratch"
-    else _model(c["generator"]["init"])
-  )
+  of_teacher = "Teacher, word pieces and initial embeddings"
+  if c["students"]["embeddings"] != "teacher" or family == "blend_cnn":
+    of_teacher = "Teacher and word pieces"
   return (
-    "- Teacher, word pieces and initial embeddings: "
-    f"{_model(c['teacher']['init'])}.\n"
-    f"- Generator: {generator}{_general_text(c['generator'])}.\n"
+    f"- {of_teacher}: {_model(c['teacher']['init'])}.\n"
+    f"- Generator: {_generator(c['generator'])}.\n"
     "- Labelled texts: by the terms of the data set, which are not known "
     "here.\n"
     "- gd_jax: Apache-2.0."
   )
+
+
+def _generator(c) -> str:
+  started = {
+    "scratch": "trained from scratch",
+    "warm_start": _model(c["init"]),
+    "pretrained": _model(c["init"]),
+  }
+  # One of one's own may start from anything.
+  start = started.get(c["kind"], f"of the kind {_cell(c['kind'])}")
+  return start + _general_text(c)
 
 
 def _general_text(c) -> str:

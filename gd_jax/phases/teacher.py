@@ -46,11 +46,7 @@ def run(
   folder = workdir / NAME
   num_classes = len(artefacts.read_json(workdir / "data/task.json")["labels"])
   rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
-  if c.keep is not None and not 1 <= c.keep <= c.restarts:
-    raise UserError(
-      f"config.teacher.keep is {c.keep}: of {c.restarts} restarts, 1 to"
-      f" {c.restarts} can be kept, or None"
-    )
+  check(c)
   init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
   tokenizer = tokenizers.load(init)
   train, heldout = (
@@ -142,6 +138,15 @@ def run(
     "heldout_accuracy": accuracy,
     "chosen_restart": chosen["round"],
   }
+
+
+def check(c: config_dict.ConfigDict) -> None:
+  """Raises UserError if more are to be kept than are trained."""
+  if c.keep is not None and not 1 <= c.keep <= c.restarts:
+    raise UserError(
+      f"config.teacher.keep is {c.keep}: of {c.restarts} restarts, 1 to"
+      f" {c.restarts} can be kept, or None"
+    )
 
 
 def num_steps(c: config_dict.ConfigDict, num_rows: int) -> int:

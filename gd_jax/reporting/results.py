@@ -4,10 +4,11 @@
 
 Accuracies and shares lie between 0 and 1. An arm's "std" is null where it has
 one seed. "interval" is [low, high]. "macro_f1" is the mean over the training
-classes; an evaluation text of a label without one counts against the class that
-was predicted. "num_synthetic" is how many generated rows the students had.
-"latency_ms" is of one text alone, from its string to its logits. "calibration"
-is as `calibration.of` returns it; null where scores are no probabilities.
+classes that are a text's label or predicted for one; an evaluation text of a
+label without a class counts against the one that was predicted. "num_synthetic"
+is how many generated rows the students had. "latency_ms" is of one text alone,
+from its string to its logits. "calibration" is as `calibration.of` returns it;
+null where scores are no probabilities.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -141,7 +142,7 @@ def _in_words(
     "unseen": (
       f"{int((labels < 0).sum())} evaluation texts have labels that no "
       f"training text has ({', '.join(unseen)}); they count as wrong, and "
-      "macro F1 is the mean over the training classes alone."
+      "macro F1 has no class of theirs."
       if unseen
       else ""
     ),

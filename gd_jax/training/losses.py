@@ -13,29 +13,20 @@ from gd_jax.training import step as step_lib
 
 
 def cross_entropy(
-  logits: Float[Array, "*B C"],
-  label: Int[Array, "*B"],
-  *,
-  label_smoothing: float = 0.0,
+  logits: Float[Array, "*B C"], label: Int[Array, "*B"]
 ) -> Float[Array, "*B"]:
   """-log softmax(logits)[label], in nats.
 
   Args:
     logits: Unnormalised scores.
     label: Class ids.
-    label_smoothing: Weight e of the uniform distribution: the target is
-      (1 - e) one_hot(label) + e / C (Szegedy et al. 2016, section 7).
   """
   logits = logits.astype(jnp.float32)
   log_z = jax.nn.logsumexp(logits, axis=-1)
   # Gathering one logit, not log_softmax: at V = 50k the latter writes a second
   # array as big as the logits.
   picked = jnp.take_along_axis(logits, label[..., None], axis=-1)[..., 0]
-  loss = log_z - picked
-  if label_smoothing:
-    uniform = log_z - logits.mean(axis=-1)
-    loss = (1 - label_smoothing) * loss + label_smoothing * uniform
-  return loss
+  return log_z - picked
 
 
 def kl(
@@ -88,9 +79,7 @@ def lm_xent(
   return cross_entropy(logits, targets) * weight, weight
 
 
-def make_classifier_loss(
-  module, *, label_smoothing: float = 0.0
-) -> step_lib.LossFn:
+def make_classifier_loss(module) -> step_lib.LossFn:
   """loss_fn for a classifier on batch {"tokens", "mask", "label"}."""
 
   def loss_fn(params, batch, rng):
@@ -102,11 +91,11 @@ def make_classifier_loss(
       rngs={"dropout": rng},
     )
     label = batch["label"]
-    loss = cross_entropy(logits, label, label_smoothing=label_smoothing)
+    loss = cross_entropy(logits, label)
     correct = (jnp.argmax(logits, axis=-1) == label).astype(jnp.float32)
     rows = jnp.asarray(label.shape[0], jnp.float32)
     metrics = {
-      "xent": (cross_entropy(logits, label).sum(), rows),
+      "xent": (loss.sum(), rows),
       "accuracy": (correct.sum(), rows),
     }
     return loss.mean(), metrics

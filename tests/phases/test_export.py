@@ -77,7 +77,7 @@ def _results():
       "labelled_class_share": dict.fromkeys(LABELS, 0.5),
     },
     "config": {
-      "students": {"left_out": "nearest"},
+      "students": {"left_out": "nearest", "embeddings": "teacher"},
       "teacher": {"init": "minilm"},
       "generator": {"kind": "pretrained", "init": "/home/me/secret/gpt2"},
     },
@@ -236,7 +236,7 @@ def test_the_card_says_what_its_arm_learned_from(arm, learned):
   config |= {"max_tokens": 12, "unk_id": 1, "model": {"family": "res_cnn"}}
   nearest = "is read as the\n  nearest that it has"
   assert nearest in card.render(results, config, heldout={}, sizes=[])
-  results["config"]["students"] = {}  # Of an older version.
+  del results["config"]["students"]["left_out"]  # Of an older version.
   said = card.render(results, config, heldout={}, sizes=[])
   assert nearest not in said
   assert learned in said
@@ -245,6 +245,27 @@ def test_the_card_says_what_its_arm_learned_from(arm, learned):
   assert ("a language model finetuned on the same texts wrote" in said) == reads
   assert ("Generated texts repeat" in said) == reads
   assert ("This student read none of them." in said) != reads
+
+
+# Dies if: a start is told that the student or the generator did not have.
+@pytest.mark.parametrize(
+  ("family", "embeddings", "kind", "origin"),
+  [
+    ("res_cnn", "teacher", "pretrained", "initial embeddings: sentence-"),
+    ("res_cnn", "random", "pretrained", "- Teacher and word pieces: sentence-"),
+    ("blend_cnn", "teacher", "scratch", "- Teacher and word pieces: sentence-"),
+    ("res_cnn", "teacher", "scratch", "- Generator: trained from scratch."),
+    ("res_cnn", "teacher", "pretrained", "- Generator: gpt2 (by its own"),
+    ("res_cnn", "teacher", "mine", "- Generator: of the kind mine."),
+  ],
+)
+def test_the_card_says_where_all_began(family, embeddings, kind, origin):
+  results = _results()
+  results["config"]["students"]["embeddings"] = embeddings
+  results["config"]["generator"]["kind"] = kind
+  config = {"arm": "gd", "seed": 0, "chosen": False, "gd_jax": "1"}
+  config |= {"max_tokens": 12, "unk_id": 1, "model": {"family": family}}
+  assert origin in card.render(results, config, heldout={}, sizes=[])
 
 
 def test_the_cards_own_code_answers(exported):
