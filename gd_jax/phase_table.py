@@ -31,7 +31,10 @@ PHASES = (
     "data",
     data.run,
     also=("task",),
-    free=frozenset({"dir", "folder", "cache_dir", "allow_download"}),
+    # Rows are drawn whole; later phases cut them.
+    free=frozenset(
+      {"dir", "folder", "cache_dir", "allow_download", "max_tokens"}
+    ),
   ),
   Phase(
     "teacher",

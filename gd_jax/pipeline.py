@@ -227,7 +227,9 @@ def _require_compatible(
     if recipe is None:
       continue
     fields = recipes.recipe_config(config, phase)
-    changes = recipes.changes(recipe, config=fields, inputs=recipe["inputs"])
+    changes = recipes.changes(
+      recipe, phase, config=fields, inputs=recipe["inputs"]
+    )
     refused = recipes.hindrances(recipe, phase, changes)
     if refused:
       raise _refusal(phase, workdir, str(refused[0]))
@@ -262,7 +264,13 @@ def _is_done_in(
     UserError: It could, but for a file that is damaged.
   """
   try:
-    return artefacts.is_done(other / phase.name, fields, inputs)
+    manifest = artefacts.read_manifest(other / phase.name)
+    if manifest is None or recipes.changes(
+      manifest, phase, config=fields, inputs=inputs
+    ):
+      return False
+    artefacts.require_whole(other / phase.name)
+    return True
   except UserError as error:
     # A --redo of this run would not mend that workdir.
     raise UserError(
@@ -305,7 +313,7 @@ def _run_phase(
         whole.add(phase.name)
         return
   else:
-    changes = recipes.changes(recipe, config=fields, inputs=inputs)
+    changes = recipes.changes(recipe, phase, config=fields, inputs=inputs)
     refused = (
       [] if phase.derived else recipes.hindrances(recipe, phase, changes)
     )

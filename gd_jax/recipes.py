@@ -91,23 +91,33 @@ def _field(config: Config, dotted: str) -> Any:
 
 
 def changes(
-  recipe: dict[str, Any], *, config: dict[str, Any], inputs: dict[str, str]
+  recipe: dict[str, Any],
+  phase: Phase,
+  *,
+  config: dict[str, Any],
+  inputs: dict[str, str],
 ) -> list[artefacts.Difference]:
-  """Where the recipe that a folder was made by differs from today's.
+  """Where the recipe that `phase`'s folder was made by differs from today's.
 
-  A source that is out of reach, where a workdir was moved to, or was before it
-  was downloaded, is no difference.
+  No differences are: a source that is out of reach, where a workdir was moved
+  to, or was before it was downloaded; the same model in another folder; and a
+  field that decided for an earlier version and is free by now.
   """
+  free = {f"{phase.name}.{name}" for name in phase.free}
+  found = artefacts.differences(recipe, config=config, inputs=inputs)
   return [
     difference
-    for difference in artefacts.differences(
-      recipe, config=config, inputs=inputs
-    )
-    if not (
+    for difference in found
+    if difference.field not in free
+    and not (
       difference.field == "the artefact source"
       and None in (difference.was, difference.now)
     )
     and not (difference.now == OUT_OF_REACH and difference.was is not None)
+    and not (
+      difference.field == phase.model
+      and recipe["inputs"].get("model") == hub.fingerprint(difference.now)
+    )
   ]
 
 
@@ -125,6 +135,8 @@ def inputs_of(
       )
     found[name] = manifest["fingerprint"]
   found |= sources_of(phase, config)
+  if phase.model is not None and _is_gone(phase, config, workdir):
+    found["model"] = OUT_OF_REACH
   if files := texts_of(phase, config):
     is_done = artefacts.read_manifest(workdir / phase.name) is not None
     found["texts"] = (
@@ -133,6 +145,20 @@ def inputs_of(
       else artefacts.digest(sorted(map(general_text.fingerprint, files)))
     )
   return found
+
+
+def _is_gone(phase: Phase, config: Config, workdir: epath.Path) -> bool:
+  """Whether the finished phase began with a folder that is not here now."""
+  assert phase.model is not None
+  name, manifest = _field(config, phase.model), None
+  # Of what is no folder the name is the fingerprint.
+  if hub.fingerprint(name) == name:
+    manifest = artefacts.read_manifest(workdir / phase.name)
+  return (
+    manifest is not None
+    and manifest["config"].get(phase.model) == name
+    and manifest["inputs"].get("model") != name
+  )
 
 
 def sources_of(phase: Phase, config: Config) -> dict[str, str]:

@@ -123,10 +123,9 @@ def test_no_phases_are_refused(house, config, tmp_path, progress):
     _run(house, config, tmp_path, progress, phases=[])
 
 
-def test_other_weights_in_the_same_folder_are_noticed(
-  house, config, tmp_path, progress, monkeypatch
-):
-  # Dies if: a model is known by its path alone.
+@pytest.fixture
+def begun(house, config, tmp_path, progress, monkeypatch):
+  """(model, workdir): made from the weights in the folder `model`."""
   model = tmp_path / "model"
   model.mkdir()
   (model / "model.safetensors").write_bytes(b"one")
@@ -134,11 +133,59 @@ def test_other_weights_in_the_same_folder_are_noticed(
   first = dataclasses.replace(house.phases[0], model="draw.init")
   monkeypatch.setattr(pipeline, "PHASES", (first, *house.phases[1:]))
   workdir = tmp_path / "work"
-  _run(house, config, workdir, progress)
+  assert _run(house, config, workdir, progress) == ALL
+  return model, workdir
+
+
+def test_other_weights_in_the_same_folder_are_noticed(
+  begun, house, config, progress
+):
+  # Dies if: a model is known by its path alone.
+  model, workdir = begun
   assert _run(house, config, workdir, progress) == []
   (model / "model.safetensors").write_bytes(b"two")
   with pytest.raises(UserError, match=r"draw was made otherwise.*model"):
     _run(house, config, workdir, progress)
+
+
+# Dies if: a model is known by its path, or is needed when all is done.
+def test_a_model_that_moved_is_the_same(
+  begun, house, config, tmp_path, progress
+):
+  model, workdir = begun
+  model.rename(tmp_path / "elsewhere")
+  assert _run(house, config, workdir, progress) == []
+  config.draw.init = str(tmp_path / "elsewhere")
+  assert _run(house, config, workdir, progress) == []
+  again = {"reuse": [workdir]}
+  assert _run(house, config, tmp_path / "new", progress, **again) == []
+
+
+def test_another_model_is_another(begun, house, config, tmp_path, progress):
+  # Dies if: what is not there, or has another name, passes for the model.
+  _, workdir = begun
+  other = tmp_path / "other"
+  other.mkdir()
+  (other / "model.safetensors").write_bytes(b"two")
+  for name in (str(other), str(tmp_path / "nowhere"), "minilm"):
+    config.draw.init = name
+    with pytest.raises(UserError, match=r"draw\.init was .* and is now"):
+      _run(house, config, workdir, progress)
+    ran = _run(house, config, tmp_path / name[-7:], progress, reuse=[workdir])
+    assert ran[0] == "draw"
+
+
+def test_a_field_that_is_free_by_now_spoils_nothing(
+  house, config, tmp_path, progress, monkeypatch
+):
+  # Dies if: a workdir of an earlier version is refused for such a field.
+  _run(house, config, tmp_path / "a", progress)
+  free = dataclasses.replace(house.phases[0], free=frozenset({"n"}))
+  monkeypatch.setattr(pipeline, "PHASES", (free, *house.phases[1:]))
+  config.draw.n = 7
+  assert _run(house, config, tmp_path / "a", progress) == []
+  ran = _run(house, config, tmp_path / "b", progress, reuse=[tmp_path / "a"])
+  assert ran == []
 
 
 def test_a_changed_field_is_refused_by_name_before_any_work(

@@ -108,6 +108,8 @@ class Sweep:
     free = {*self._swept, *DRAW, *_NEUTRAL, "data.evaluate_on"}
     for phase in pipeline.PHASES:
       free |= {f"{phase.name}.{name}" for name in phase.free}
+    # Free where they stand, but read elsewhere.
+    free -= {name for phase in pipeline.PHASES for name in phase.also}
     if not _field(config, _PRETRAINED):
       free.add("generator.pretrain")
     decides = {

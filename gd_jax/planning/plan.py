@@ -202,7 +202,7 @@ def _made_as_planned(
       for name in phase.reads
     }
     fields = recipes.recipe_config(config, phase)
-    if not recipes.changes(manifest, config=fields, inputs=inputs):
+    if not recipes.changes(manifest, phase, config=fields, inputs=inputs):
       found[phase.name] = manifest
   return found
 
