@@ -13,6 +13,7 @@ Unlike the command line it leaves signals, warnings and logging to the caller.
 An interrupt therefore stops at once; the same call goes on from the last save.
 """
 
+import os
 from collections.abc import Collection, Sequence
 from typing import TypedDict, Unpack
 
@@ -21,6 +22,7 @@ from etils import epath
 
 from gd_jax import devices, failures, hub, pipeline
 from gd_jax.config_files import load as load_config
+from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 from gd_jax.recipes import Config
 
@@ -51,7 +53,7 @@ class Options(TypedDict, total=False):
   """
 
   redo: bool
-  reuse: Sequence[epath.PathLike]
+  reuse: Sequence[epath.PathLike] | epath.PathLike
   quiet: bool
 
 
@@ -61,7 +63,7 @@ def run(
   *,
   phases: Collection[str] | str | None = None,
   redo: Collection[str] | str = (),
-  reuse: Sequence[epath.PathLike] = (),
+  reuse: Sequence[epath.PathLike] | epath.PathLike = (),
   quiet: bool = False,
 ) -> epath.Path:
   """Runs the phases in order, each one only where it is not done already.
@@ -81,6 +83,10 @@ def run(
   Raises:
     UserError: anything the user can mend, in one line.
   """
+  if isinstance(config, str | os.PathLike):
+    raise UserError(
+      f"{config} is a config's name: give gd_jax.load_config({str(config)!r})"
+    )
   # Who has set a folder of their own keeps it.
   if getattr(jax.config, _KEPT) is None:
     devices.keep_compiled(str(hub.cache_dir() / "compiled"))
@@ -90,7 +96,7 @@ def run(
       workdir,
       phases=[phases] if isinstance(phases, str) else phases,
       redo=[redo] if isinstance(redo, str) else redo,
-      reuse=reuse,
+      reuse=[reuse] if isinstance(reuse, str | os.PathLike) else reuse,
       progress=Progress(quiet=quiet),
     )
   except Exception as error:
@@ -106,13 +112,15 @@ def _phase(
   workdir: epath.PathLike,
   *,
   redo: bool = False,
-  reuse: Sequence[epath.PathLike] = (),
+  reuse: Sequence[epath.PathLike] | epath.PathLike = (),
   quiet: bool = False,
 ) -> epath.Path:
   """Runs one phase alone and returns its folder."""
   again = [name] if redo else []
-  run(config, workdir, phases=[name], redo=again, reuse=reuse, quiet=quiet)
-  return epath.Path(workdir) / name
+  there = run(
+    config, workdir, phases=[name], redo=again, reuse=reuse, quiet=quiet
+  )
+  return there / name
 
 
 def data(

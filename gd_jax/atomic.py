@@ -4,6 +4,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ TEMPORARY = ".tmp"
 LEFTOVERS = (".trash-", ".incoming-")
 
 
+def in_bucket(path: epath.PathLike) -> bool:
+  """Whether `path` is no file of this machine's own, but such as gs://."""
+  return "://" in os.fspath(path)
+
+
 def put(path: epath.Path, payload: bytes) -> None:
   """Writes `payload` so that `path` holds all of it or what it held before."""
   name = f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}"
@@ -23,7 +29,8 @@ def put(path: epath.Path, payload: bytes) -> None:
     with temporary.open("wb") as file:
       file.write(payload)
       file.flush()
-      with contextlib.suppress(AttributeError, NotImplementedError):
+      # What is written to a bucket has no number, and lasts once it is closed.
+      with contextlib.suppress(io.UnsupportedOperation):
         os.fsync(file.fileno())
     temporary.replace(path)
   except BaseException:

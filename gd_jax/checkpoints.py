@@ -24,7 +24,15 @@ import orbax.checkpoint as ocp
 from etils import epath
 from flax import traverse_util
 
-from gd_jax import artefacts, devices, environment, hosts, journal, workdirs
+from gd_jax import (
+  artefacts,
+  atomic,
+  devices,
+  environment,
+  hosts,
+  journal,
+  workdirs,
+)
 from gd_jax.errors import UserError
 
 PyTree = Any
@@ -178,7 +186,9 @@ def _manager(
   options = ocp.CheckpointManagerOptions(
     max_to_keep=max_to_keep, create=create, multiprocessing_options=processes
   )
-  return ocp.CheckpointManager(folder.resolve(), options=options)
+  # A bucket's paths are whole; `resolve` would make local ones of them.
+  place = folder if atomic.in_bucket(folder) else folder.resolve()
+  return ocp.CheckpointManager(place, options=options)
 
 
 def resume_problems(folder: epath.PathLike) -> Iterator[str]:

@@ -104,7 +104,8 @@ class Lease:
 def hold(folder: epath.Path) -> Iterator[None]:
   """Holds a lease on `folder`, with a heartbeat in a thread.
 
-  If it is lost, the run is asked to stop as by SIGTERM.
+  If it is lost, or can't be written for so long that another may take it, the
+  run is asked to stop as by SIGTERM.
 
   Raises:
     InUseError: another process holds it.
@@ -113,11 +114,13 @@ def hold(folder: epath.Path) -> Iterator[None]:
   lease.take()
 
   def work():
+    last = time.monotonic()
     while not ended.wait(BEAT_SECONDS):
       try:
-        kept = lease.beat()
-      except OSError:
-        continue  # The network may be back at the next beat.
+        kept, last = lease.beat(), time.monotonic()
+      except Exception:  # A bucket's errors are of many kinds, few an OSError.
+        # The network may be back at the next beat, if there may be one.
+        kept = time.monotonic() - last < STALE_SECONDS - BEAT_SECONDS
       if not kept:
         signals.ask_to_stop()
         return

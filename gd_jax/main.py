@@ -165,7 +165,7 @@ def main() -> int:
 
 def _run(progress: Progress) -> int:
   assert _WORKDIR.value is not None, "_parse has looked"
-  workdir = _place(_WORKDIR.value)
+  workdir = workdirs.place(_WORKDIR.value)
   if _VERIFY.value:
     return _verify(workdir, progress)
   if _DRY_RUN.value:
@@ -173,10 +173,10 @@ def _run(progress: Progress) -> int:
   options = {
     "phases": _PHASES.value,
     "redo": _REDO.value,
-    "reuse": [_place(other) for other in _REUSE.value],
+    "reuse": [workdirs.place(other) for other in _REUSE.value],
     "progress": progress,
   }
-  with profiling.trace(_PROFILE.value and _place(_PROFILE.value)):
+  with profiling.trace(_PROFILE.value and workdirs.place(_PROFILE.value)):
     if _SWEEP.value:
       file = _config_file()
       points = sweeps.points_of(file)
@@ -186,17 +186,7 @@ def _run(progress: Progress) -> int:
   return 0
 
 
-def _place(path: str) -> str:
-  """`path` with the ~ that shells expand at a word's start alone.
-
-  Raises:
-    UserError: It is in a bucket that can't be opened.
-  """
-  workdirs.require_reachable(path)
-  return os.path.expanduser(path)
-
-
-def _verify(workdir: str, progress: Progress) -> int:
+def _verify(workdir: epath.Path, progress: Progress) -> int:
   problems = verifier.verify(workdir, phases=_PHASES.value, progress=progress)
   with pipes.reader_may_leave():
     for problem in problems:
@@ -206,9 +196,9 @@ def _verify(workdir: str, progress: Progress) -> int:
   return 1 if problems else 0
 
 
-def _plan(workdir: str) -> int:
+def _plan(workdir: epath.Path) -> int:
   machine = machines.parse(_DEVICES.value)
-  lines, texts = plan.make(_CONFIG.value, epath.Path(workdir), machine)
+  lines, texts = plan.make(_CONFIG.value, workdir, machine)
   with pipes.reader_may_leave():
     for line in plan.describe(lines, texts, machine):
       print(line)

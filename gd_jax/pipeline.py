@@ -64,11 +64,12 @@ def run(
   config_checks.check(config)
   if phases is not None and not phases:
     raise UserError(f"--phases names none: choose of {', '.join(NAMES)}")
-  for other in map(epath.Path, reuse):
+  others = [workdirs.place(other) for other in reuse]
+  for other in others:
     if not other.is_dir():
       raise UserError(f"--reuse={other}: there is no such workdir")
   progress = progress or Progress()
-  workdir = epath.Path(workdir)
+  workdir = workdirs.place(workdir)
   if not hosts.is_first():
     _help(config, workdir, progress)
     return workdir
@@ -92,7 +93,7 @@ def run(
         phase,
         config,
         workdir,
-        reuse=[epath.Path(folder) for folder in reuse],
+        reuse=others,
         whole=whole,
         progress=progress,
         title=f"[{number}/{len(chosen)}] {phase.name}",

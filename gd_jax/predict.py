@@ -134,7 +134,7 @@ def load(
     UserError: A file is missing, altered or of a newer format, or the backend
       is not there.
   """
-  folder = pathlib.Path(folder)
+  folder = _folder(folder)
   if backend not in BACKENDS:
     raise UserError(f"no backend is named {backend!r}: {' or '.join(BACKENDS)}")
   if int8 and backend != "onnxruntime":
@@ -162,6 +162,16 @@ def load(
     config=config,
     backend=backend,
   )
+
+
+def _folder(named: os.PathLike[str] | str) -> Any:
+  """What has the methods of pathlib for it."""
+  if "://" not in os.fspath(named):
+    return pathlib.Path(named).expanduser()
+  # Late: who answers from a disk does not need it.
+  from gd_jax import workdirs
+
+  return workdirs.place(named)
 
 
 def _read_sums(folder: pathlib.Path) -> dict[str, str]:

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Collection, Iterator, Sequence
 
@@ -20,21 +19,35 @@ from gd_jax.errors import InUseError, UserError
 _LOOKS = 3
 
 
-def require_reachable(folder: epath.PathLike) -> None:
-  """Looks whether what opens the bucket of a gs:// path is installed.
+def place(path: epath.PathLike) -> epath.Path:
+  """The folder that a user names: ~ is the home, and a bucket can be opened.
+
+  Shells expand ~ at a word's start alone, and not for Python.
 
   Raises:
-    UserError: It is not, or nothing opens such paths.
+    UserError: It is in a bucket that can't be opened.
   """
-  if "://" not in os.fspath(folder):
-    return
+  if not atomic.in_bucket(path):
+    return epath.Path(os.path.expanduser(path))
+  folder = epath.Path(path)
   try:
-    epath.Path(folder).exists()
-  except (ImportError, KeyError, ValueError) as error:
+    import fsspec.config
+
+    # gcsfs remembers what it saw in a folder for ever: what another host, or
+    # an earlier run, wrote there later it would never show.
+    fsspec.config.conf.setdefault("gs", {})["use_listings_cache"] = False
+    folder.exists()
+  except Exception as error:  # Each bucket's own: no right, no such bucket.
     raise UserError(
-      f"{folder} can't be opened ({error}): for gs:// install gd_jax[gcs], or "
-      "choose a local folder"
+      f"{path} can't be opened ({_first_line(error)}): for gs:// install "
+      "gd_jax[gcs] and see that this machine may write there, or choose a "
+      "local folder"
     ) from error
+  return folder
+
+
+def _first_line(error: Exception) -> str:
+  return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
 def clear(folder: epath.Path) -> None:
@@ -204,8 +217,8 @@ def take_over(source: epath.Path, target: epath.Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
       os.link(os.fspath(path), os.fspath(copy))
-    except OSError:
-      shutil.copyfile(os.fspath(path), os.fspath(copy))
+    except OSError:  # Another disk's, or a bucket's.
+      path.copy(copy)
   incoming.rename(target)
 
 
@@ -215,7 +228,7 @@ def holder(workdir: epath.Path) -> str | None:
   Only a lock is looked at: a lease's holder may have died a moment ago.
   """
   path = os.fspath(workdir / ".lock")
-  if "://" in path or not os.path.exists(path):
+  if atomic.in_bucket(path) or not os.path.exists(path):
     return None
   try:
     handle = os.open(path, os.O_RDONLY)
@@ -265,7 +278,7 @@ def lock(workdir: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
   """
   try:
     workdir.mkdir(parents=True, exist_ok=True)
-    if "://" in os.fspath(workdir):
+    if atomic.in_bucket(workdir):
       handle = None
     else:
       flags = os.O_RDWR | os.O_CREAT

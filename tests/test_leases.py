@@ -104,6 +104,33 @@ def test_a_run_that_lost_its_lease_stops(tmp_path, monkeypatch):
   assert json.loads((tmp_path / leases.NAME).read_text()) == thief
 
 
+# Dies if: a bucket's error, which need be no OSError, ends the heartbeat in
+# silence, or one that passes ends the run.
+@pytest.mark.parametrize(("failing", "stops"), [(3, False), (10**6, True)])
+def test_a_run_that_can_not_renew_its_lease_stops(
+  tmp_path, monkeypatch, failing, stops
+):
+  monkeypatch.setattr(leases, "BEAT_SECONDS", 0.01)
+  monkeypatch.setattr(leases, "STALE_SECONDS", 1.0)
+  monkeypatch.setattr(leases.Lease, "take", leases.Lease._write)
+  beats = []
+
+  def beat(lease):
+    beats.append(lease)
+    if len(beats) <= failing:
+      raise RuntimeError("503")
+    return True
+
+  monkeypatch.setattr(leases.Lease, "beat", beat)
+  with leases.hold(epath.Path(tmp_path)):
+    deadline = leases.time.monotonic() + 20
+    while leases.time.monotonic() < deadline:
+      if signals.requested() or len(beats) > failing + 100:
+        break
+      leases.time.sleep(0.01)
+  assert signals.requested() == stops
+
+
 # Dies if: a disk without locks is taken for one that is in use.
 def test_where_flock_does_not_work_a_lease_is_taken(tmp_path, monkeypatch):
   def no_locks(handle, how):

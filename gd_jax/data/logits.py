@@ -7,10 +7,11 @@ student's choice.
 import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from gd_jax import artefacts
+from gd_jax.data import tensors
 from gd_jax.errors import UserError
 
 LABELLED = "labelled.safetensors"
@@ -44,8 +45,8 @@ def load_logits(
     UserError: It is missing or damaged.
   """
   try:
-    with safe_open(str(path), framework="numpy") as file:
-      return file.get_tensor("row_id"), file.get_tensor("logits")
+    arrays, _ = tensors.read(path)
+    return arrays["row_id"], arrays["logits"]
   except (OSError, SafetensorError) as error:
     raise UserError(
       f"{path} can't be read ({error}): run again with --redo=soft_labels"
@@ -55,8 +56,7 @@ def load_logits(
 def load_meta(path: epath.Path) -> dict[str, str] | None:
   """What `save_logits` was given as `meta`; None if there is no whole file."""
   try:
-    with safe_open(str(path), framework="numpy") as file:
-      return dict(file.metadata() or {})
+    return tensors.read(path)[1]
   except (OSError, SafetensorError):
     return None
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from gd_jax import artefacts, signals
-from gd_jax.data import tokenizers, vocabulary
+from gd_jax.data import tensors, tokenizers, vocabulary
 from gd_jax.errors import UserError
 from gd_jax.progress import Bar, Progress
 from gd_jax.reporting import arms, readers
@@ -173,10 +173,8 @@ def load_logits(
 ) -> Float[np.ndarray, "S N C"] | None:
   """The logits in `path`, if it is whole and was made from `source`."""
   try:
-    with safe_open(str(path), framework="numpy") as file:
-      if (file.metadata() or {}).get("source") != source:
-        return None
-      return file.get_tensor("logits")
+    arrays, meta = tensors.read(path)
+    return arrays["logits"] if meta.get("source") == source else None
   except (OSError, SafetensorError):
     return None
 
