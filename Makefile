@@ -53,5 +53,6 @@ $(VENV)/.installed-test: setup.py | $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python -e ".[test]"
 	touch $@ $(VENV)/.installed
 
+# Not runs/, where days of work may lie.
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(QUICKSTART_WORKDIR)

@@ -188,15 +188,18 @@ def _spread(values: dict[str, float]) -> list[str]:
 
 
 def _commit(file: pathlib.Path) -> str:
-  """The last commit of a file, or that it has none."""
+  """The last commit of a file and of what it is the words to."""
+  names = [file.name, file.with_suffix(".npz").name]
+  if _git(["status", "--porcelain", "--", *names], file.parent):
+    return "not yet"
+  return _git(["log", "-1", "--format=%h", "--", *names], file.parent)
+
+
+def _git(command: list[str], folder: pathlib.Path) -> str:
   done = subprocess.run(
-    ["git", "log", "-1", "--format=%h", "--", file.name],
-    cwd=file.parent,
-    capture_output=True,
-    text=True,
-    check=False,
+    ["git", *command], cwd=folder, capture_output=True, text=True, check=False
   )
-  return done.stdout.strip() or "none yet"
+  return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -3,19 +3,25 @@
 """model_card.md: every figure in it is read from results.json."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from gd_jax import predict
 from gd_jax.reporting import arms, words
 from gd_jax.training.arms import ARMS
 
 _USE = """\
+With `gd_jax`: `gd_jax.load(FOLDER{how})("a text")`."""
+_WITHOUT = """ Without it, by `onnxruntime`,
+`tokenizers` and `numpy` alone:
+
+```python
 import numpy as np, onnxruntime, tokenizers
 tokenizer = tokenizers.Tokenizer.from_file("tokenizer.json")
-session = onnxruntime.InferenceSession("model.onnx")
+session = onnxruntime.InferenceSession("{model}")
 ids = tokenizer.encode("{text}").ids[:{max_tokens}] or [{unknown}]
 logits, probabilities = session.run(None, {{"tokens": np.int32([ids])}})
-"""
+```"""
 
 
 def render(
@@ -41,17 +47,25 @@ def render(
     "## Scores\n\n" + _scores(results),
     "## Classes\n\n" + _classes(results),
     "## Files\n\n" + _files(sizes),
-    '## Use\n\nWith `gd_jax`: `gd_jax.load(FOLDER)("a text")`. Without it, '
-    "by `onnxruntime`,\n`tokenizers` and `numpy` alone:\n\n```python\n"
-    + _USE.format(
-      text="a text", max_tokens=config["max_tokens"], unknown=config["unk_id"]
-    )
-    + "```",
+    "## Use\n\n" + _use(config, {name for name, _ in sizes}),
     "## Generated texts\n\n" + _corpus(results["corpus_health"], config),
     "## Limits\n\n" + _limits(results, config),
     "## Origin and licences\n\n" + _origin(results, config["model"]["family"]),
   ]
   return "\n\n".join(blocks) + "\n"
+
+
+def _use(config, there: Collection[str]) -> str:
+  """How the models that are there answer."""
+  for model, how in ((predict.ONNX, ""), (predict.INT8, ", int8=True")):
+    if model in there:
+      return _USE.format(how=how) + _WITHOUT.format(
+        model=model,
+        text="a text",
+        max_tokens=config["max_tokens"],
+        unknown=config["unk_id"],
+      )
+  return _USE.format(how=', backend="jax"')
 
 
 def _what_it_is(results, config, heldout) -> str:

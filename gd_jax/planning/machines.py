@@ -2,15 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machines that a run can be planned for, by the names people use."""
 
+import contextlib
 import dataclasses
 import math
 import os
+import pathlib
 import re
 
 from gd_jax import devices
 from gd_jax.errors import UserError
 
 GIB = 2**30
+# What a container's process may use, of the two versions of control groups.
+_MEMORY_LIMITS = (
+  pathlib.Path("/sys/fs/cgroup/memory.max"),
+  pathlib.Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,13 +122,21 @@ def _topology(kind: str, chips: int) -> str:
   return f"{kind}:" + "x".join(map(str, sorted(shape, reverse=not flat)))
 
 
+def _memory() -> int:
+  """Bytes of this machine, or fewer that its container may use."""
+  found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+  for file in _MEMORY_LIMITS:
+    with contextlib.suppress(OSError, ValueError):  # Absent, or "max".
+      found.append(int(file.read_text()))
+  return min(found)
+
+
 def _this_cpu() -> Machine:
-  memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
   return Machine(
     "cpu",
     "cpu",
     1,
-    memory,
+    _memory(),
     devices.num_cores() * _CORE_FLOPS,
     _CPU_BANDWIDTH,
     re.escape(devices.cpu_kind()),

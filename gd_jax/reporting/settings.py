@@ -103,12 +103,22 @@ def spread_in_words(found: Sequence[Setting]) -> str:
   )
   over = []
   if draws:
-    over.append(f"{_either(draws)} draws (rows, teacher, generator, students)")
+    over.append(f"{_either(draws)} draws ({what_differs(found)})")
   if seeds:
     over.append(f"{_either(seeds)} student seeds of one draw")
   if not over:
     return "One draw and one seed each, hence no spread."
   return "Small dots, and their std as whiskers: " + ";\n".join(over) + "."
+
+
+def what_differs(found: Sequence[Setting]) -> str:
+  """What the draws of these settings do not share, as far as it is of all."""
+  models = "teacher, generator, students"
+  several = [setting.draws for setting in found if len(setting.draws) > 1]
+  for draws in several:
+    if len({result["config"]["data"]["seed"] for result in draws}) == 1:
+      return f"{models}; the same rows"
+  return f"rows, {models}"
 
 
 def _either(counts: Sequence[int]) -> str:

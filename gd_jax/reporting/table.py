@@ -104,7 +104,7 @@ def of_draws(points: Points) -> Table | None:
   table = _table(
     "Mean accuracy over draws",
     "± is the standard deviation over draws of each draw's mean over its "
-    "seeds: other labelled rows, teacher, generator, corpus and students.",
+    f"seeds. Draws differ in: {settings.what_differs(found)}.",
   )
   fields = list(dict.fromkeys(f for setting in found for f in setting.point))
   for field in fields:

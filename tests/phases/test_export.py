@@ -268,6 +268,25 @@ def test_the_card_says_where_all_began(family, embeddings, kind, origin):
   assert origin in card.render(results, config, heldout={}, sizes=[])
 
 
+# Dies if: the card tells to open a file that is not there.
+@pytest.mark.parametrize(
+  ("there", "load", "opens"),
+  [
+    (["model.onnx", "model.int8.onnx"], "gd_jax.load(FOLDER)", "model.onnx"),
+    (["model.int8.onnx"], "load(FOLDER, int8=True)", "model.int8.onnx"),
+    (["model.stablehlo"], 'load(FOLDER, backend="jax")', None),
+  ],
+)
+def test_the_card_uses_what_is_there(there, load, opens):
+  config = {"arm": "gd", "seed": 0, "chosen": False, "gd_jax": "1"}
+  config |= {"max_tokens": 12, "unk_id": 1, "model": {"family": "res_cnn"}}
+  sizes = [(name, 1) for name in there]
+  said = card.render(_results(), config, heldout={}, sizes=sizes)
+  assert load in said
+  assert (f'InferenceSession("{opens}")' in said) == (opens is not None)
+  assert ("onnxruntime" in said) == (opens is not None)
+
+
 def test_the_cards_own_code_answers(exported):
   # Dies if: the snippet and the files part ways.
   said = (exported / "model_card.md").read_text()

@@ -5,12 +5,12 @@ import pytest
 from gd_jax.reporting import settings, statistics
 
 
-def _results(*per_seed, labelled=80, **arms):
+def _results(*per_seed, labelled=80, rows=0, **arms):
   arms = {"gd": per_seed, **arms}
   return {
     "num_labelled": labelled,
     "num_classes": 8,
-    "config": {"corpus": {"num_texts": 500}},
+    "config": {"corpus": {"num_texts": 500}, "data": {"seed": rows}},
     "arms": {
       name: {"accuracy": statistics.over_seeds(values)}
       for name, values in arms.items()
@@ -82,10 +82,17 @@ def test_the_spread_is_said_over_what_it_is():
   # Dies if: seeds are called draws.
   one = settings.Setting({}, [_results(0.5)])
   seeds = settings.Setting({}, [_results(0.5, 0.6, 0.7, teacher=(0.9,))])
-  draws = settings.Setting({}, [_results(0.5, 0.6), _results(0.5, 0.6)])
+  draws = settings.Setting(
+    {}, [_results(0.5, 0.6, rows=0), _results(0.5, 0.6, rows=1)]
+  )
   assert "no spread" in settings.spread_in_words([one])
   assert "3 student seeds of one draw" in settings.spread_in_words([seeds])
   over_draws = settings.spread_in_words([draws])
   assert "2 draws" in over_draws and "student seeds" not in over_draws
+  assert "draws (rows, teacher, generator, students)" in over_draws
+  # Dies if: other trainings on the same rows are said to have other rows.
+  again = settings.Setting({}, [_results(0.5), _results(0.6)])
+  said = settings.spread_in_words([again])
+  assert "draws (teacher, generator, students; the same rows)" in said
   both = settings.spread_in_words([draws, seeds])
   assert "2 draws" in both and "3 student seeds" in both

@@ -66,6 +66,7 @@ def test_draws_are_averaged(make_results):
   # Dies if: points of other settings are averaged as if they were draws.
   low, high = make_results(("gd",)), make_results(("gd",))
   high["arms"]["gd"]["accuracy"]["mean"] = 0.91
+  high["config"] = {"data": {"seed": 1}}
   draws = [
     ({"corpus.num_texts": 10, "seed": 0, "data.seed": 0}, low),
     ({"corpus.num_texts": 10, "seed": 1, "data.seed": 1}, high),
@@ -74,6 +75,7 @@ def test_draws_are_averaged(make_results):
   shown = _shown(table.of_draws(draws))
   assert _row(shown, "10") == "10 2 89.0 ± 2.8"
   assert _row(shown, "20") == "20 1 87.0"
+  assert "Draws differ in: rows, teacher" in " ".join(shown.split())
 
 
 def test_without_draws_there_is_no_second_table(make_results):
