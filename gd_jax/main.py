@@ -176,7 +176,8 @@ def _run(progress: Progress) -> int:
     "reuse": [workdirs.place(other) for other in _REUSE.value],
     "progress": progress,
   }
-  with profiling.trace(_PROFILE.value and workdirs.place(_PROFILE.value)):
+  profile = _PROFILE.value and os.fspath(workdirs.place(_PROFILE.value))
+  with profiling.trace(profile):
     if _SWEEP.value:
       file = _config_file()
       points = sweeps.points_of(file)

@@ -134,37 +134,37 @@ def load(
     UserError: A file is missing, altered or of a newer format, or the backend
       is not there.
   """
-  folder = _folder(folder)
+  root = _folder(folder)
   if backend not in BACKENDS:
     raise UserError(f"no backend is named {backend!r}: {' or '.join(BACKENDS)}")
   if int8 and backend != "onnxruntime":
     raise UserError("int8 is of the backend onnxruntime alone")
-  sums = _read_sums(folder)
-  config = json.loads(_read(folder, "config.json", sums))
+  sums = _read_sums(root)
+  config = json.loads(_read(root, "config.json", sums))
   if config["format"] > FORMAT_VERSION:
     raise UserError(
-      f"{folder} has format {config['format']}, this gd_jax reads up to "
+      f"{root} has format {config['format']}, this gd_jax reads up to "
       f"{FORMAT_VERSION}: upgrade gd_jax (it was exported by "
       f"{config['gd_jax']})"
     )
   if backend == "jax":
-    run = _jax_run(config, _read(folder, SAFETENSORS, sums))
+    run = _jax_run(config, _read(root, SAFETENSORS, sums))
   else:
     name = INT8 if int8 else ONNX
-    run = _onnx_run(_read(folder, name, sums), threads)
+    run = _onnx_run(_read(root, name, sums), threads)
   from gd_jax import predict_tokens
 
-  tokenizer = _read(folder, "tokenizer.json", sums).decode()
+  tokenizer = _read(root, "tokenizer.json", sums).decode()
   return Classifier(
     run,
     predict_tokens.Encoder(tokenizer),
-    labels=json.loads(_read(folder, "labels.json", sums)),
+    labels=json.loads(_read(root, "labels.json", sums)),
     config=config,
     backend=backend,
   )
 
 
-def _folder(named: os.PathLike[str] | str) -> Any:
+def _folder(named: str | os.PathLike[str]) -> Any:
   """What has the methods of pathlib for it."""
   if "://" not in os.fspath(named):
     return pathlib.Path(named).expanduser()

@@ -105,11 +105,11 @@ class Sweep:
       general_text: A digest of what its generator read first, wherever the
         files lay.
     """
-    free = {*self._swept, *DRAW, *_NEUTRAL, "data.evaluate_on"}
-    for phase in pipeline.PHASES:
-      free |= {f"{phase.name}.{name}" for name in phase.free}
-    # Free where they stand, but read elsewhere.
-    free -= {name for phase in pipeline.PHASES for name in phase.also}
+    # Some fields are free where they stand, but read by another phase.
+    free = {
+      f"{phase.name}.{name}" for phase in pipeline.PHASES for name in phase.free
+    } - {name for phase in pipeline.PHASES for name in phase.also}
+    free |= {*self._swept, *DRAW, *_NEUTRAL, "data.evaluate_on"}
     if not _field(config, _PRETRAINED):
       free.add("generator.pretrain")
     decides = {

@@ -42,6 +42,7 @@ def points(folder: pathlib.Path) -> list[tuple[dict[str, Any], Any]]:
       results = {
         "task": task,
         "evaluate_on": run["evaluate_on"],
+        "config": {"data": {"seed": run["draw"]}},
         "arms": arms,
       }
       found.append((point, results))

@@ -38,6 +38,7 @@ CHANGES = (
   {"students.total_steps": 1600, "students.labelled_fraction": 0.1},
   {"students.total_steps": 1600, "students.loss": "mse"},
   {"students.total_steps": 1600, "students.batch_size": 64},
+  {"students.total_steps": 1600, "students.left_out": "nearest"},
   # Evaluated once, at the end: no choice by few held-out rows.
   {"students.eval_every_steps": 800},
   {"students.total_steps": 1600, "students.eval_every_steps": 1600},

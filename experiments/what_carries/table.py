@@ -15,7 +15,10 @@ from experiments.paper import intervals, readme
 from experiments.what_carries import sweep
 
 HERE = pathlib.Path(__file__).parent
-TASKS = ("trec", "sst2", "ag_news", "dbpedia")
+# AG News' draw was made a second time on another machine, whose roundings lead
+# to another teacher and other texts: a file of its own, for pairs are of one.
+AGAIN = "ag_news_again"
+TASKS = ("trec", "sst2", "ag_news", AGAIN, "dbpedia")
 
 Change = dict[str, Any]
 
@@ -46,7 +49,7 @@ def lines(results: pathlib.Path) -> list[list[str]]:
       mean = intervals.spread(by_draw)
       found.append([task, name, str(len(by_draw)), mean, *cells])
     missing = [w for w in map(_words, sweep.CHANGES) if w not in scores]
-    if missing:
+    if missing and task != AGAIN:
       names = "; ".join(missing) if scores else "nothing yet"
       found.append([task, f"{readme.NOT_RUN}: {names}", "", "", "", ""])
   return found

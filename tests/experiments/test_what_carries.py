@@ -30,6 +30,7 @@ def test_what_carries_changes_one_thing_at_a_time():
     (longer | {"students.labelled_fraction": 0.1}, longer),
     (longer | {"students.loss": "mse"}, longer),
     (longer | {"students.batch_size": 64}, longer),
+    (longer | {"students.left_out": "nearest"}, longer),
     (longer | {"students.eval_every_steps": 1600}, longer),
     (longer | {"students.select_from": 0.5}, longer),
     *((longer | words, words) for words in more_words),
