@@ -219,7 +219,8 @@ def _programs(ours: engine.Engine, folder: pathlib.Path) -> Any:
         max_tokens=_MAX_TOKENS.value,
         sampling=sampling,
       )
-      peer.draw(min(_BATCH.value, 2), ends=False)
+      # As many rows as are timed: what compiles does so for each number.
+      peer.draw(_BATCH.value, ends=False)
     except Exception as error:  # A peer may fail in any way; it is shown so.
       failed[name] = f"{type(error).__name__}: {error}"[:200]
       print(f"{name} does not run here: {failed[name]}")

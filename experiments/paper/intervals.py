@@ -23,6 +23,9 @@ _AT_ONCE = 250
 # {arm: {draw: [N], the share of seeds that got each row right}}
 Scores = Mapping[str, Mapping[int, np.ndarray]]
 
+# Two draws' intervals hold the truth as often as not; see the table `coverage`.
+_ENOUGH_DRAWS = 3
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -172,13 +175,13 @@ def spread(by_draw: Mapping[int, np.ndarray]) -> str:
 def in_words(estimate: Estimate, *, points: bool = True) -> str:
   """ "+5.1 [1.9, 8.3]" in points, or a share as it is.
 
-  Bold is what is better over several draws.
+  Bold is what is better, of draws enough to say so.
   """
   if points:
     value, low, high = (
       100 * x for x in (estimate.value, estimate.low, estimate.high)
     )
     words = f"{value:+.1f} [{low:.1f}, {high:.1f}]"
-    is_bold = estimate.better and len(estimate.draws) > 1
+    is_bold = estimate.better and len(estimate.draws) >= _ENOUGH_DRAWS
     return f"**{words}**" if is_bold else words
   return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

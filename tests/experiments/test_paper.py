@@ -181,7 +181,7 @@ def test_other_draws_are_told_from_the_same():
   assert others([1, 2], [0, 1]) == " (2 draws)"
 
 
-# Dies if: one draw's difference is another's, or one arm's of several is bold.
+# Dies if: one draw's difference is another's, or few draws' is bold.
 def test_each_draw_has_its_own_difference(out, tmp_path):
   table, intervals = paper("table"), paper("intervals")
   head, *rows = table.by_draw(tmp_path / "results")
@@ -191,9 +191,14 @@ def test_each_draw_has_its_own_difference(out, tmp_path):
     means = {arm: found[draw].mean() for arm, found in scores.items()}
     difference = 100 * (means["gd"] - means["kd"])
     assert float(row[head.index("− kd")]) == pytest.approx(difference, abs=0.06)
-  one = {arm: {0: found[0]} for arm, found in scores.items()}
-  single = intervals.difference(one, "gd", "kd")
-  assert single.better and "*" not in intervals.in_words(single)
+  for draws, is_bold in ((1, False), (2, False), (3, True)):
+    few = {
+      arm: {draw: found[draw] for draw in range(draws)}
+      for arm, found in scores.items()
+    }
+    estimate = intervals.difference(few, "gd", "kd")
+    assert estimate.better
+    assert ("*" in intervals.in_words(estimate)) == is_bold
 
 
 # Dies if: tier 1's gd is compared with another draw's kd.
