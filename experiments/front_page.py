@@ -188,11 +188,11 @@ def _spread(values: dict[str, float]) -> list[str]:
 
 
 def _commit(file: pathlib.Path) -> str:
-  """The last commit of a file and of what it is the words to."""
+  """The last commit of a file and of its rows; "?" outside of a checkout."""
   names = [file.name, file.with_suffix(".npz").name]
   if _git(["status", "--porcelain", "--", *names], file.parent):
     return "not yet"
-  return _git(["log", "-1", "--format=%h", "--", *names], file.parent)
+  return _git(["log", "-1", "--format=%h", "--", *names], file.parent) or "?"
 
 
 def _git(command: list[str], folder: pathlib.Path) -> str:

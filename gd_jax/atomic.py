@@ -29,8 +29,9 @@ def put(path: epath.Path, payload: bytes) -> None:
     with temporary.open("wb") as file:
       file.write(payload)
       file.flush()
-      # What is written to a bucket has no number, and lasts once it is closed.
-      with contextlib.suppress(io.UnsupportedOperation):
+      # What is written to a bucket has no number, by gcsfs or by TensorFlow,
+      # and lasts once it is closed.
+      with contextlib.suppress(io.UnsupportedOperation, AttributeError):
         os.fsync(file.fileno())
     temporary.replace(path)
   except BaseException:

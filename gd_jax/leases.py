@@ -35,10 +35,11 @@ class Lease:
     self,
     folder: epath.Path,
     *,
+    option: str = "--workdir",
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
   ):
-    self._path = folder / NAME
+    self._path, self._option = folder / NAME, option
     self._clock, self._sleep = clock, sleep
     self._token = secrets.token_hex(8)
 
@@ -94,23 +95,27 @@ class Lease:
   def _refusal(self, found: dict[str, Any]) -> str:
     ago = max(self._clock() - found["time"], 0)
     return (
-      f"the workdir {self._path.parent} is in use by process {found['holder']},"
-      f" heard of {ago:.0f} s ago: stop it, choose another --workdir, or, if it"
-      f" is dead, wait until {STALE_SECONDS:.0f} s have passed"
+      f"{self._path.parent} is in use by process {found['holder']}, heard of"
+      f" {ago:.0f} s ago: stop it, choose another {self._option}, or, if it is"
+      f" dead, wait until {STALE_SECONDS:.0f} s have passed"
     )
 
 
 @contextlib.contextmanager
-def hold(folder: epath.Path) -> Iterator[None]:
+def hold(folder: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
   """Holds a lease on `folder`, with a heartbeat in a thread.
 
   If it is lost, or can't be written for so long that another may take it, the
   run is asked to stop as by SIGTERM.
 
+  Args:
+    folder: Which.
+    option: What names it.
+
   Raises:
     InUseError: another process holds it.
   """
-  lease, ended = Lease(folder), threading.Event()
+  lease, ended = Lease(folder, option=option), threading.Event()
   lease.take()
 
   def work():
@@ -132,4 +137,7 @@ def hold(folder: epath.Path) -> Iterator[None]:
   finally:
     ended.set()
     beating.join()
-    lease.give_back()
+    # Whatever ends the run is to be told, not that the bucket is out of reach;
+    # a lease that stays grows stale by itself.
+    with contextlib.suppress(Exception):
+      lease.give_back()

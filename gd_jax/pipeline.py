@@ -186,6 +186,11 @@ def _require_sources(
         )
     if phase.name in cleared:
       recipes.sources_of(phase, config)
+      if recipes.is_gone(phase, config, workdir):
+        raise UserError(
+          f"--redo clears {phase.name}, whose model is not there any more: put"
+          f" it back, or name another with --config.{phase.model}"
+        )
 
 
 def _require_texts(
@@ -256,6 +261,7 @@ def _refusal(phase: Phase, workdir: epath.Path, why: str) -> UserError:
 def _is_done_in(
   other: epath.Path,
   phase: Phase,
+  config: Config,
   fields: dict[str, Any],
   inputs: dict[str, str],
 ) -> bool:
@@ -266,6 +272,8 @@ def _is_done_in(
   """
   try:
     manifest = artefacts.read_manifest(other / phase.name)
+    if recipes.is_gone(phase, config, other):
+      inputs = inputs | {"model": recipes.OUT_OF_REACH}
     if manifest is None or recipes.changes(
       manifest, phase, config=fields, inputs=inputs
     ):
@@ -308,7 +316,7 @@ def _run_phase(
   if recipe is None:
     workdirs.clear(folder)
     for other in reuse:
-      if other != workdir and _is_done_in(other, phase, fields, inputs):
+      if other != workdir and _is_done_in(other, phase, config, fields, inputs):
         workdirs.take_over(other / phase.name, folder)
         progress.say(f"{title}: taken over from {other}")
         whole.add(phase.name)

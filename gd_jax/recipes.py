@@ -135,7 +135,7 @@ def inputs_of(
       )
     found[name] = manifest["fingerprint"]
   found |= sources_of(phase, config)
-  if phase.model is not None and _is_gone(phase, config, workdir):
+  if is_gone(phase, config, workdir):
     found["model"] = OUT_OF_REACH
   if files := texts_of(phase, config):
     is_done = artefacts.read_manifest(workdir / phase.name) is not None
@@ -147,9 +147,10 @@ def inputs_of(
   return found
 
 
-def _is_gone(phase: Phase, config: Config, workdir: epath.Path) -> bool:
+def is_gone(phase: Phase, config: Config, workdir: epath.Path) -> bool:
   """Whether the finished phase began with a folder that is not here now."""
-  assert phase.model is not None
+  if phase.model is None:
+    return False
   name, manifest = _field(config, phase.model), None
   # Of what is no folder the name is the fingerprint.
   if hub.fingerprint(name) == name:

@@ -29,15 +29,16 @@ def place(path: epath.PathLike) -> epath.Path:
   """
   if not atomic.in_bucket(path):
     return epath.Path(os.path.expanduser(path))
-  folder = epath.Path(path)
   try:
     import fsspec.config
+
+    folder = epath.Path(path)
 
     # gcsfs remembers what it saw in a folder for ever: what another host, or
     # an earlier run, wrote there later it would never show.
     fsspec.config.conf.setdefault("gs", {})["use_listings_cache"] = False
     folder.exists()
-  except Exception as error:  # Each bucket's own: no right, no such bucket.
+  except Exception as error:  # Each kind's own: no right, no such kind.
     raise UserError(
       f"{path} can't be opened ({_first_line(error)}): for gs:// install "
       "gd_jax[gcs] and see that this machine may write there, or choose a "
@@ -294,7 +295,7 @@ def lock(workdir: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
       f"choose another {option} or mend its permissions"
     ) from error
   if handle is None:
-    with leases.hold(workdir):
+    with leases.hold(workdir, option=option):
       yield
     return
   try:
@@ -302,7 +303,7 @@ def lock(workdir: epath.Path, *, option: str = "--workdir") -> Iterator[None]:
       _flock(handle)
     except OSError as error:
       if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-        with leases.hold(workdir):
+        with leases.hold(workdir, option=option):
           yield
         return
       raise InUseError(

@@ -24,6 +24,17 @@ def config(tmp_path):
   )
 
 
+def test_a_name_is_no_config(tmp_path):
+  with pytest.raises(UserError, match=r"give gd_jax\.load_config\('a\.py'\)"):
+    api.run("a.py", tmp_path)
+
+
+def test_one_other_workdir_may_stand_alone(config, tmp_path):
+  # Dies if: its letters are taken for workdirs.
+  with pytest.raises(UserError, match=f"--reuse={tmp_path}/no: there is no"):
+    api.run(config, tmp_path / "w", reuse=f"{tmp_path}/no", quiet=True)
+
+
 def test_each_phase_has_its_function():
   # Dies if: a phase is added or renamed here alone.
   for name in pipeline.NAMES:

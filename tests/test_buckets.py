@@ -15,7 +15,15 @@ from etils.epath import backend
 from ml_collections import config_dict
 
 import gd_jax
-from gd_jax import artefacts, checkpoints, pipeline, verifier, workdirs
+from gd_jax import (
+  artefacts,
+  atomic,
+  checkpoints,
+  pipeline,
+  signals,
+  verifier,
+  workdirs,
+)
 from gd_jax.data import logits
 from gd_jax.errors import UserError
 from gd_jax.reporting import evaluate
@@ -161,6 +169,28 @@ def test_a_workdir_may_lie_in_a_bucket(house, progress, tmp_path, bucket):
     assert verifier.verify(other) == []
   left = [name for name in bucket.objects if "/." in name]
   assert not left, "locks, leases and what was half done are gone"
+
+
+# Dies if: what TensorFlow opens, which has no such method, ends every write.
+def test_a_file_need_not_have_a_number(bucket, monkeypatch):
+  absent = property(lambda file: object.__getattribute__(object(), "fileno"))
+  monkeypatch.setattr(_Upload, "fileno", absent, raising=False)
+  atomic.put(workdirs.place("gs://bucket/run/a"), b"whole")
+  assert bucket.objects == {"bucket/run/a": b"whole"}
+
+
+# Dies if: what ended the run is hidden by a bucket that is out of reach.
+def test_a_lease_that_can_not_be_given_back_hides_nothing(bucket, monkeypatch):
+  folder = workdirs.place("gs://bucket/run")
+  with pytest.raises(signals.Stopped), workdirs.lock(folder):
+    monkeypatch.setattr(bucket, "_open", None)
+    raise signals.Stopped
+
+
+@pytest.mark.parametrize("name", ["hdfs://host/run", "odd://x"])
+def test_what_nothing_opens_is_one_line(name):
+  with pytest.raises(UserError, match="can't be opened"):
+    workdirs.place(name)
 
 
 def test_what_others_write_is_seen(bucket):

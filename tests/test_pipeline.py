@@ -161,6 +161,19 @@ def test_a_model_that_moved_is_the_same(
   assert _run(house, config, tmp_path / "new", progress, **again) == []
 
 
+def test_what_its_model_is_gone_of_is_kept(
+  begun, house, config, tmp_path, progress
+):
+  # Dies if: it is cleared, or is not taken over, and can't be made again.
+  model, workdir = begun
+  model.rename(tmp_path / "elsewhere")
+  with pytest.raises(UserError, match=r"clears draw, whose model .*draw\.init"):
+    _run(house, config, workdir, progress, redo=["draw"])
+  assert _run(house, config, workdir, progress) == []
+  again = {"reuse": [workdir]}
+  assert _run(house, config, tmp_path / "new", progress, **again) == []
+
+
 def test_another_model_is_another(begun, house, config, tmp_path, progress):
   # Dies if: what is not there, or has another name, passes for the model.
   _, workdir = begun

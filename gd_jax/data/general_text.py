@@ -20,7 +20,7 @@ from etils import epath
 from jaxtyping import Int
 from tokenizers import Tokenizer
 
-from gd_jax import rngs
+from gd_jax import rngs, workdirs
 from gd_jax.data import batches, draws
 from gd_jax.errors import UserError
 
@@ -214,7 +214,7 @@ class _Finder:
 
 
 def _path(file: str) -> epath.Path:
-  return epath.Path(file).expanduser()
+  return workdirs.place(file)
 
 
 def _lines(file: str) -> list[str]:

@@ -47,7 +47,7 @@ def load_logits(
   try:
     arrays, _ = tensors.read(path)
     return arrays["row_id"], arrays["logits"]
-  except (OSError, SafetensorError) as error:
+  except (OSError, SafetensorError, KeyError) as error:
     raise UserError(
       f"{path} can't be read ({error}): run again with --redo=soft_labels"
     ) from error

@@ -186,7 +186,9 @@ def _limits(results, config) -> str:
     + (
       "\n- A word that it has no vector of, be it a name or a number, is read "
       "as the\n  nearest that it has."
+      # BlendCNN has vectors of all.
       if results["config"]["students"].get("left_out")
+      and config["model"]["family"] != "blend_cnn"
       else ""
     )
     + (

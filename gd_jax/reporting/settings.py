@@ -112,13 +112,16 @@ def spread_in_words(found: Sequence[Setting]) -> str:
 
 
 def what_differs(found: Sequence[Setting]) -> str:
-  """What the draws of these settings do not share, as far as it is of all."""
-  models = "teacher, generator, students"
-  several = [setting.draws for setting in found if len(setting.draws) > 1]
-  for draws in several:
-    if len({result["config"]["data"]["seed"] for result in draws}) == 1:
-      return f"{models}; the same rows"
-  return f"rows, {models}"
+  """What the draws of these settings do not share; of rows, if it is of all."""
+  models = "teacher, generator, corpus, students"
+  have_own_rows = {
+    len({result["config"]["data"]["seed"] for result in setting.draws}) > 1
+    for setting in found
+    if len(setting.draws) > 1
+  }
+  if have_own_rows == {True}:
+    return f"rows, {models}"
+  return f"{models}; the same rows" if have_own_rows == {False} else models
 
 
 def _either(counts: Sequence[int]) -> str:

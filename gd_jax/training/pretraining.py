@@ -113,10 +113,11 @@ def run(
   root = _root(c)
   folder = root / artefacts.digest([recipe, inputs])[:16]
   with contextlib.ExitStack() as stack:
-    if devices.is_first() and not _is_done(folder):
-      _hold(stack, root / _LOCKS / folder.name, progress)
-    # Whoever held it until now may have made it.
     done = devices.is_first() and _is_done(folder)
+    if devices.is_first() and not done:
+      _hold(stack, root / _LOCKS / folder.name, progress)
+      # Whoever held it until now may have made it.
+      done = _is_done(folder)
     if hosts.agree(NAME, str(done)) == "True":
       progress.say(f"generator: the general language model in {folder} is used")
       return _load(folder)
@@ -188,7 +189,7 @@ def _root(c: config_dict.ConfigDict) -> epath.Path:
         " the general language model that all of them see"
       )
     return epath.Path(hub.cache_dir() / "general_generators")
-  root = epath.Path(c.pretrain_dir).expanduser()
+  root = workdirs.place(c.pretrain_dir)
   if root.exists() and not root.is_dir():
     raise UserError(
       f"config.generator.pretrain_dir={root}: it is a file; name a folder"

@@ -125,6 +125,7 @@ def test_an_arm_may_come_from_another_sweep(out, tmp_path):
   [
     ({"students.learning_rates": (1e-3,)}, "the students"),
     ({"teacher.learning_rate": 1e-5}, "the teacher"),
+    ({"data.max_tokens": 32}, "the teacher"),
     ({"corpus.top_p": 0.9}, "the texts"),
     ({"generator.pretrain.max_steps": 7}, None),
     ({"students.num_seeds": 1, "teacher.remat": True}, None),

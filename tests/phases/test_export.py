@@ -236,6 +236,8 @@ def test_the_card_says_what_its_arm_learned_from(arm, learned):
   config |= {"max_tokens": 12, "unk_id": 1, "model": {"family": "res_cnn"}}
   nearest = "is read as the\n  nearest that it has"
   assert nearest in card.render(results, config, heldout={}, sizes=[])
+  blend = config | {"model": {"family": "blend_cnn"}}
+  assert nearest not in card.render(results, blend, heldout={}, sizes=[])
   del results["config"]["students"]["left_out"]  # Of an older version.
   said = card.render(results, config, heldout={}, sizes=[])
   assert nearest not in said

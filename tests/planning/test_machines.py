@@ -35,3 +35,18 @@ def test_names(name, chips, topology):
 def test_unknown_names_get_one_line(name):
   with pytest.raises(UserError, match=r"--devices=.*v5e-8.*h200.*cpu"):
     machines.parse(name)
+
+
+# Dies if: a plan for this machine counts memory that its container may not use.
+@pytest.mark.parametrize(
+  ("limit", "expected"), [("1048576\n", 2**20), ("max\n", None), (None, None)]
+)
+def test_a_containers_memory_is_what_it_may_use(
+  tmp_path, monkeypatch, limit, expected
+):
+  file = tmp_path / "memory.max"
+  monkeypatch.setattr(machines, "_MEMORY_LIMITS", (file,))
+  if limit is not None:
+    file.write_text(limit)
+  found = machines.parse("cpu").memory
+  assert found == expected if expected else found > 2**28

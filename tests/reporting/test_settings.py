@@ -89,10 +89,11 @@ def test_the_spread_is_said_over_what_it_is():
   assert "3 student seeds of one draw" in settings.spread_in_words([seeds])
   over_draws = settings.spread_in_words([draws])
   assert "2 draws" in over_draws and "student seeds" not in over_draws
-  assert "draws (rows, teacher, generator, students)" in over_draws
+  assert "draws (rows, teacher, generator, corpus, students)" in over_draws
   # Dies if: other trainings on the same rows are said to have other rows.
   again = settings.Setting({}, [_results(0.5), _results(0.6)])
+  assert "rows" not in settings.spread_in_words([again, draws])
   said = settings.spread_in_words([again])
-  assert "draws (teacher, generator, students; the same rows)" in said
+  assert "draws (teacher, generator, corpus, students; the same rows)" in said
   both = settings.spread_in_words([draws, seeds])
   assert "2 draws" in both and "3 student seeds" in both
