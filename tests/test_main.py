@@ -166,7 +166,7 @@ def test_a_home_folder_is_found(command, monkeypatch, tmp_path):
     lambda _, workdir, **options: found.append((workdir, options["reuse"])),
   )
   command("--config=configs/trec.py", "--workdir=~/w", "--reuse=~/other")
-  assert found == [(f"{tmp_path}/w", [f"{tmp_path}/other"])]
+  assert found == [(tmp_path / "w", [tmp_path / "other"])]
 
 
 # Dies if: "None" is taken for text, or for a number.

@@ -259,6 +259,7 @@ def test_a_done_generator_needs_its_files_no_more(general, drawn, tmp_path):
   def changed():
     return recipes.changes(
       recipes.recipe_of(drawn / "generator"),
+      PHASE,
       config=fields,
       inputs=recipes.inputs_of(PHASE, general, drawn),
     )

@@ -76,7 +76,7 @@ def test_a_second_round_takes_what_is_disputed(
       artefacts.read_json(teacher_folder / "params.json")["digest"],
       artefacts.sha256_file(teacher_folder / "tokenizer.json"),
       expected,
-      [900, 16, "teacher"],
+      [900, 16, "teacher", "nearest"],
     ]
   )
   monkeypatch.undo()
