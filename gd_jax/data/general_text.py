@@ -16,7 +16,6 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
-from etils import epath
 from jaxtyping import Int
 from tokenizers import Tokenizer
 
@@ -59,14 +58,17 @@ def fingerprint(file: str) -> str:
     UserError: It can't be read.
   """
   try:
-    return hashlib.sha256(_path(file).read_bytes()).hexdigest()
+    return hashlib.sha256(workdirs.place(file).read_bytes()).hexdigest()
   except OSError as error:
     raise _unreadable(file, error) from error
 
 
 def is_at_hand(file: str) -> bool:
-  """Whether there is such a file."""
-  return _path(file).is_file()
+  """Whether there is such a file; none in a bucket that can't be opened."""
+  try:
+    return workdirs.place(file).is_file()
+  except UserError:
+    return False
 
 
 def require_files(files: Collection[str]) -> None:
@@ -213,13 +215,9 @@ class _Finder:
     )
 
 
-def _path(file: str) -> epath.Path:
-  return workdirs.place(file)
-
-
 def _lines(file: str) -> list[str]:
   try:
-    data = _path(file).read_bytes()
+    data = workdirs.place(file).read_bytes()
     if file.endswith(".xz"):
       data = lzma.decompress(data)
   except OSError as error:
