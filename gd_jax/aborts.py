@@ -21,7 +21,7 @@ _kept: list[Any] = []
 _telling = threading.Lock()
 
 
-def explain(coordinator: str, line: str) -> None:
+def explain(coordinator: str, line: str, *, code: int) -> None:
   """From now on, an abort while `coordinator` is silent prints `line`.
 
   Any other abort is as it was.
@@ -29,6 +29,7 @@ def explain(coordinator: str, line: str) -> None:
   Args:
     coordinator: HOST:PORT.
     line: What is said of host 0.
+    code: What the process exits with.
   """
   host, _, port = coordinator.rpartition(":")
 
@@ -37,7 +38,7 @@ def explain(coordinator: str, line: str) -> None:
       socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
     except OSError:
       tell(line)
-      os._exit(2)
+      os._exit(code)
     libc.signal(number, None)  # The default: abort() then ends the process.
 
   libc = ctypes.CDLL(None)

@@ -4,10 +4,17 @@
 
 
 class UserError(Exception):
-  """Something the user can mend; `main` prints its one line and exits with 2.
+  """Something the user can mend; `main` prints its one line and exits.
 
   The text says what is wrong, where (file, line, field), and what to do.
+
+  Attributes:
+    exit_code: 2, but for what the same command may mend by itself.
   """
+
+  def __init__(self, line: str = "", *, exit_code: int = 2):
+    super().__init__(line)
+    self.exit_code = exit_code
 
   def _render_traceback_(self) -> list[str]:
     """What a notebook shows of it: IPython asks, and leaves its own out."""

@@ -79,7 +79,8 @@ def start(
     giving_up.cancel()
   if host_watch.count() > 1:
     host_watch.begin()
-    aborts.explain(host_watch.coordinator(), host_watch.gone("host 0"))
+    gone = host_watch.gone("host 0")
+    aborts.explain(host_watch.coordinator(), str(gone), code=gone.exit_code)
     _open_devices()
 
 
@@ -101,7 +102,9 @@ def _open_devices() -> None:
     jax.devices()
   except RuntimeError as error:
     if why := host_watch.problem():
-      raise UserError(f"before the devices were open: {why}") from error
+      raise UserError(
+        f"before the devices were open: {why}", exit_code=why.exit_code
+      ) from error
     raise UserError(f"the devices can't be used ({_line(error)})") from error
 
 
@@ -137,7 +140,8 @@ def _reach(coordinator: str) -> None:
       if time.monotonic() - start > patience:
         raise UserError(
           f"host 0 does not answer at {coordinator} after {patience:.0f} s "
-          f"({_line(error)}): start it, or mend --coordinator"
+          f"({_line(error)}): start it, or mend --coordinator",
+          exit_code=host_watch.LOST,
         ) from error
       time.sleep(0.2)
 
@@ -146,7 +150,8 @@ def _nobody_came(coordinator: str | None, patience: float) -> None:
   host_watch.end_at_once(
     f"not all hosts joined at {coordinator or 'the coordinator'} within "
     f"{patience:.0f} s: start the same command on every host, each with its "
-    f"own --process_id, or raise {host_watch.JOIN_SECONDS}"
+    f"own --process_id, or raise {host_watch.JOIN_SECONDS}",
+    code=host_watch.LOST,
   )
 
 

@@ -18,6 +18,7 @@ import jax
 from jax._src import distributed  # Its store can be had in no other way.
 
 from gd_jax import aborts, environment, signals
+from gd_jax.errors import UserError
 
 # An environment variable: seconds without a sign of life until a host is given
 # up, in place of _SECONDS.
@@ -25,6 +26,9 @@ SECONDS = "GD_JAX_HOST_SECONDS"
 _SECONDS = 60.0
 # Another: seconds that hosts have to come together, in place of the above.
 JOIN_SECONDS = "GD_JAX_JOIN_SECONDS"
+# The exit code where another host is gone or did not come: unlike bad input,
+# the same command may do better. sysexits.h has it for such.
+LOST = 75
 _BEAT_SECONDS = 1.0
 # How long a host that hears of another's end may take to end by itself.
 _GRACE_SECONDS = 5.0
@@ -92,16 +96,18 @@ def _store() -> Any:
   return distributed.global_state.client
 
 
-def gone(who: str, *, seconds: float = 0.0) -> str:
+def gone(who: str, *, seconds: float = 0.0) -> UserError:
   """What is said of a host that is given up."""
   heard = f" for {seconds:.0f} s" if seconds else ""
-  return f"{who} was not heard of{heard} and is given up: {_ADVICE}"
+  return UserError(
+    f"{who} was not heard of{heard} and is given up: {_ADVICE}", exit_code=LOST
+  )
 
 
-def end_at_once(line: str) -> None:
+def end_at_once(line: str, *, code: int) -> None:
   """Ends this process from any thread, whatever main waits for."""
   aborts.tell(line)
-  os._exit(2)
+  os._exit(code)
 
 
 def tell(line: str) -> None:
@@ -128,7 +134,7 @@ class _Watch(threading.Thread):
     self._beats = {str(host): ("", start) for host in range(count())}
     self._number = 0
     self.ended: dict[str, dict[str, Any]] = {}
-    self.problem: str | None = None
+    self.problem: UserError | None = None
     self.leaving = threading.Event()
 
   def run(self) -> None:
@@ -139,10 +145,11 @@ class _Watch(threading.Thread):
       except jax.errors.JaxRuntimeError:
         self.problem = gone("host 0")
       if self.problem and not self.leaving.wait(_GRACE_SECONDS):
-        aborts.tell(self.problem)
-        last_words(self.problem)
-        linger(2)
-        os._exit(2)
+        line, code = str(self.problem), self.problem.exit_code
+        aborts.tell(line)
+        last_words(line, code=code)
+        linger(code)
+        os._exit(code)
 
   def _exchange(self) -> None:
     self._number += 1
@@ -161,10 +168,13 @@ class _Watch(threading.Thread):
     elif folder("stop"):
       signals.ask_to_stop()
 
-  def _find(self) -> str | None:
+  def _find(self) -> UserError | None:
     for host, said in self.ended.items():
       if said["code"] and not (said["stopped"] and signals.requested()):
-        return f"host {host} has ended: {said['line']}"
+        return UserError(
+          f"host {host} has ended: {said['line']}",
+          exit_code=LOST if said["code"] == LOST else 2,
+        )
     now = time.monotonic()
     for host, (_, heard) in self._beats.items():
       if host not in self.ended and now - heard > silence():
@@ -189,7 +199,7 @@ def stop() -> None:
     _watch.join(_GRACE_SECONDS)  # It would ask a store that is closed.
 
 
-def problem() -> str | None:
+def problem() -> UserError | None:
   """Why this host can't go on: another's end."""
   return _watch.problem if _watch is not None else None
 
@@ -199,7 +209,7 @@ def has_any_ended() -> bool:
   return _watch is not None and bool(_watch.ended)
 
 
-def explanation(error: Exception) -> str | None:
+def explanation(error: Exception) -> UserError | None:
   """The `problem` behind an error of JAX's, waited for: None for no such.
 
   A collective breaks off before the host that left it is missed.
@@ -214,7 +224,7 @@ def explanation(error: Exception) -> str | None:
   return None
 
 
-def last_words(line: str, *, code: int = 2, stopped: bool = False) -> None:
+def last_words(line: str, *, code: int, stopped: bool = False) -> None:
   """Tells the other hosts that, and why, this one ends.
 
   Where it failed, the user was told.

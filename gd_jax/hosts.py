@@ -163,8 +163,10 @@ def leave(code: int) -> None:
       # Nobody is missed from here on: all have done their work.
       last_words("all is done", code=0)
       barrier("the end")
-    except (UserError, signals.Stopped) as error:
-      host_watch.end_at_once(str(error) or "stopped at the very end")
+    except UserError as error:
+      host_watch.end_at_once(str(error), code=error.exit_code)
+    except signals.Stopped:
+      host_watch.end_at_once("stopped at the very end", code=2)
     host_watch.stop()
     try:
       jax.distributed.shutdown()
@@ -191,7 +193,9 @@ def _put(key: str, value: str, *, name: str) -> None:
     host_watch.put(key, value)
   except jax.errors.JaxRuntimeError as error:
     why = problem() or host_watch.gone("host 0")
-    raise UserError(f"at the barrier {name!r}: {why}") from error
+    raise UserError(
+      f"at the barrier {name!r}: {why}", exit_code=why.exit_code
+    ) from error
 
 
 def _wait(name: str, is_over: Callable[[], bool]) -> None:
@@ -204,7 +208,9 @@ def _wait(name: str, is_over: Callable[[], bool]) -> None:
     except jax.errors.JaxRuntimeError:
       why = why or host_watch.gone("host 0")
     if why:
-      raise UserError(f"at the barrier {name!r}: {why}")
+      raise UserError(
+        f"at the barrier {name!r}: {why}", exit_code=why.exit_code
+      )
     if signals.requested() and host_watch.has_any_ended():
       raise signals.Stopped
     time.sleep(pause)

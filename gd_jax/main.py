@@ -121,8 +121,9 @@ def cli() -> None:
 def main() -> int:
   """Runs the command line in `sys.argv` and returns the exit code.
 
-  0: done. 1: --verify found something. 2: bad input, said in one line.
-  130, 143: stopped by Ctrl-C, SIGTERM, after saving.
+  0: done. 1: --verify found something. 2: bad input, said in one line. 75:
+  another host is gone, likewise. 130, 143: stopped by Ctrl-C, SIGTERM, after
+  saving.
   """
   progress = Progress()
   if answer := command_flags.answer(FLAGS, sys.argv[1:]):
@@ -157,10 +158,10 @@ def main() -> int:
     )
   except Exception as error:
     # A collective breaks off when a host is gone.
-    line = failures.as_user_error(error) or hosts.explanation(error)
-    if line is None:
+    known = failures.as_user_error(error) or hosts.explanation(error)
+    if known is None:
       raise
-    return _complain(str(line))
+    return _complain(str(known), code=known.exit_code)
 
 
 def _run(progress: Progress) -> int:

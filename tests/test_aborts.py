@@ -10,7 +10,7 @@ import pytest
 
 _CODE = (
   "import os; from gd_jax import aborts; "
-  "aborts.explain('127.0.0.1:{port}', 'host 0 is gone'); os.abort()"
+  "aborts.explain('127.0.0.1:{port}', 'host 0 is gone', code=75); os.abort()"
 )
 
 
@@ -31,7 +31,7 @@ def test_an_abort_is_explained_where_host_0_is_gone(answers):
     )
   said = "gd-jax: host 0 is gone\n"
   assert (ran.returncode, said in ran.stderr) == (
-    (-6, False) if answers else (2, True)
+    (-6, False) if answers else (75, True)
   )
 
 

@@ -43,5 +43,6 @@ def test_a_host_0_that_does_not_answer_is_named(monkeypatch):
   monkeypatch.setenv(host_watch.JOIN_SECONDS, "0.5")
   with pytest.raises(
     UserError, match=r"host 0 does not answer at 127\.0\.0\.1"
-  ):
+  ) as refused:
     hosts.start(coordinator="127.0.0.1:9", num_processes=2, process_id=1)
+  assert refused.value.exit_code == host_watch.LOST

@@ -30,7 +30,7 @@ MADE_ELSEWHERE = {
   "failures.as_user_error": None,
   # What hosts.explanation found.
   "main.main": "host … has ended: …",
-  "hosts.leave": "… was not heard of … and is given up: …",
+  "hosts.leave": "… was not heard of… and is given up: …",
   "pretrained._refuse": "…; …; …",
 }
 # Helpers whose callers are collected.

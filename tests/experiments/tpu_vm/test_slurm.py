@@ -65,9 +65,10 @@ def test_every_task_gets_the_arguments_as_they_are(batch):
   assert "--kill-on-bad-exit=0" in calls[:start]
 
 
-def test_what_was_saved_goes_back_into_the_queue(batch):
-  # Dies if: 143 is not told from other codes.
-  done, calls = batch(143, "--config=x")
+@pytest.mark.parametrize("code", [143, 75])
+def test_what_was_saved_goes_back_into_the_queue(batch, code):
+  # Dies if: 143, or that a task is gone, is not told from other codes.
+  done, calls = batch(code, "--config=x")
   assert done.returncode == 0 and "restart 1" in done.stderr
   assert calls[-3:] == ["scontrol", "requeue", "4711"]
 

@@ -187,7 +187,7 @@ def test_what_is_decided(part):
   fresh, other = ("ready", "-", None), ("ended", "other", 0)
   runs, lost = ("running", "me", None), ("lost", "me", None)
   done, bad, died = (("ended", "me", code) for code in (0, 2, 1))
-  stopped = ("ended", "me", 143)
+  stopped, alone = (("ended", "me", code) for code in (143, 75))
   for states, action in (
     ([("no_setup", "-", None), fresh], "setup"),
     ([("setup_failed", "-", 1), fresh], "setup"),
@@ -207,6 +207,9 @@ def test_what_is_decided(part):
     ([bad, died], "restart"),
     ([bad, lost], "restart"),
     ([stopped, stopped], "restart"),
+    # The network was cut: each has lost the others.
+    ([alone, alone], "restart"),
+    ([alone, bad], "restart"),
     ([lost, lost], "restart"),
     ([done, fresh], "restart"),
   ):
