@@ -220,7 +220,7 @@ def test_other_students_are_compared_with_ours(out, tmp_path):
   ours = np.mean([scores["gd"][draw] for draw in (0, 1)])
   theirs = np.mean([rows / 2 for run in runs for rows in [run["rows"]["kd"]]])
   assert blend["res_cnn's gd − this kd"].startswith(
-    f"**{100 * (ours - theirs):+.1f} ["
+    f"{100 * (ours - theirs):+.1f} ["
   )
 
 

@@ -74,7 +74,7 @@ def test_what_carries_compares_with_the_baseline(tmp_path):
   _, base, mse, left, *others = table.lines(tmp_path / "carries")
   assert base[1:3] == ["baseline", "4"] and base[4:] == ["", ""]
   assert mse[1:3] == ["students.loss=mse", "2"]
-  assert mse[4] == "baseline" and mse[5].startswith("**+")
+  assert mse[4] == "baseline" and mse[5].startswith("+")
   assert left[1].startswith("not run: students.total_steps=1600; ")
   assert "students.mix=0.4" in left[1] and "; students.loss=mse;" not in left[1]
   assert [row[1] for row in others] == ["not run: nothing yet"] * 3
