@@ -181,9 +181,12 @@ def test_a_file_need_not_have_a_number(bucket, monkeypatch):
 
 # Dies if: what ended the run is hidden by a bucket that is out of reach.
 def test_a_lease_that_can_not_be_given_back_hides_nothing(bucket, monkeypatch):
+  def fail(*args, **options):
+    raise RuntimeError("503")
+
   folder = workdirs.place("gs://bucket/run")
   with pytest.raises(signals.Stopped), workdirs.lock(folder):
-    monkeypatch.setattr(bucket, "_open", None)
+    monkeypatch.setattr(bucket, "_open", fail)
     raise signals.Stopped
 
 
