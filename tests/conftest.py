@@ -24,9 +24,10 @@ import jax
 import pytest
 
 import gd_jax
-from gd_jax import rngs, signals
+from gd_jax import pipeline, rngs, signals
 from gd_jax.models import bert, families, pretrained
 from gd_jax.progress import Progress
+from tests import toy_phases
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # An example that takes long is a busy machine's, not a failure.
@@ -50,6 +51,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def progress() -> Progress:
   """A progress that prints nothing."""
   return Progress(quiet=True)
+
+
+@pytest.fixture
+def house(monkeypatch) -> toy_phases.House:
+  """Toy phases in the place of the pipeline's own."""
+  house = toy_phases.House()
+  monkeypatch.setattr(pipeline, "PHASES", house.phases)
+  monkeypatch.setattr(
+    pipeline, "NAMES", tuple(phase.name for phase in house.phases)
+  )
+  return house
 
 
 @pytest.fixture(autouse=True)

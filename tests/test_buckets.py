@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 from etils import epath
 from etils.epath import backend
-from ml_collections import config_dict
 
 import gd_jax
 from gd_jax import (
   artefacts,
   atomic,
   checkpoints,
-  pipeline,
   signals,
   verifier,
   workdirs,
@@ -27,7 +25,8 @@ from gd_jax import (
 from gd_jax.data import logits
 from gd_jax.errors import UserError
 from gd_jax.reporting import evaluate
-from tests.test_pipeline import ALL, House
+from tests import toy_phases
+from tests.toy_phases import ALL
 
 
 class _Upload(io.BytesIO):
@@ -133,39 +132,22 @@ def bucket(monkeypatch):
   _forget()
 
 
-@pytest.fixture
-def house(monkeypatch):
-  house = House()
-  monkeypatch.setattr(pipeline, "PHASES", house.phases)
-  monkeypatch.setattr(
-    pipeline, "NAMES", tuple(phase.name for phase in house.phases)
-  )
-  return house
-
-
-def _run(house, config, workdir, progress, **options):
-  house.ran.clear()
-  pipeline.run(config, workdir, progress=progress, **options)
-  return house.ran
-
-
 # Dies if: a lease, a write, a removal or a take-over asks for what is of disks
 # alone.
 def test_a_workdir_may_lie_in_a_bucket(house, progress, tmp_path, bucket):
-  names = ("draw", "grow", "follow", "train", "tell")
-  config = config_dict.ConfigDict({name: {"n": 1} for name in names})
+  config = toy_phases.make_config()
   workdir = "gs://bucket/run"
-  assert _run(house, config, workdir, progress) == ALL
-  assert _run(house, config, workdir, progress) == []
+  assert house.go(config, workdir, progress) == ALL
+  assert house.go(config, workdir, progress) == []
   house.fail, house.leaves_half, config.train.n = "train", True, 2
   with pytest.raises(RuntimeError):
-    _run(house, config, workdir, progress, redo=["train"])
+    house.go(config, workdir, progress, redo=["train"])
   house.fail = ""
-  assert _run(house, config, workdir, progress) == ["train", "tell"]
+  assert house.go(config, workdir, progress) == ["train", "tell"]
   assert "bucket/run/train/half.json" in bucket.objects
   assert verifier.verify(workdir) == []
   for other in ("gs://bucket/other", tmp_path / "here"):
-    assert _run(house, config, other, progress, reuse=[workdir]) == []
+    assert house.go(config, other, progress, reuse=[workdir]) == []
     assert verifier.verify(other) == []
   left = [name for name in bucket.objects if "/." in name]
   assert not left, "locks, leases and what was half done are gone"
