@@ -311,8 +311,8 @@ def _students() -> config_dict.ConfigDict:
   c.temperature = 2.0
   # [share] Of labels in the loss of labelled rows (gold: 1). Change seldom.
   c.hard_weight = 0.5
-  # [share] Of a batch, about, at least, labelled. Change where labels say it
-  # better.
+  # [share] Of labelled rows in a batch, at least, rounded to rows. Change where
+  # labels say it better.
   c.labelled_fraction = 0.25
   # [factor] What a labelled row counts in the loss. Change seldom.
   c.labelled_weight = 1.0

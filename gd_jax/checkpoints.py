@@ -33,7 +33,7 @@ from gd_jax import (
   journal,
   workdirs,
 )
-from gd_jax.errors import UserError
+from gd_jax.errors import UserError, first_line
 
 PyTree = Any
 
@@ -155,13 +155,9 @@ def params_problems(folder: epath.PathLike) -> Iterator[str]:
 
 def _damaged(target: epath.Path, folder: epath.Path, why: object) -> str:
   return (
-    f"the checkpoint {target} can't be read ({_first_line(why)}): "
+    f"the checkpoint {target} can't be read ({first_line(why)}): "
     f"{artefacts.mend(folder / _PARAMS)}"
   )
-
-
-def _first_line(why: object) -> str:
-  return str(why).strip().split("\n", 1)[0][:200]
 
 
 def _manager(
@@ -209,7 +205,7 @@ def resume_problems(folder: epath.PathLike) -> Iterator[str]:
 
 def _damaged_resume(target: epath.Path, why: object) -> str:
   return (
-    f"the checkpoint {target} can't be read ({_first_line(why)}): delete it, "
+    f"the checkpoint {target} can't be read ({first_line(why)}): delete it, "
     "and the same command trains again from the beginning"
   )
 

@@ -23,3 +23,8 @@ class UserError(Exception):
 
 class InUseError(UserError):
   """Another live process holds what this one asked for."""
+
+
+def first_line(error: object) -> str:
+  """The beginning of what a library's error says, for a line of our own."""
+  return str(error).strip().split("\n", 1)[0][:200] or type(error).__name__

@@ -13,7 +13,7 @@ import time
 import jax
 
 from gd_jax import aborts, host_watch
-from gd_jax.errors import UserError
+from gd_jax.errors import UserError, first_line
 
 
 def start(
@@ -71,9 +71,9 @@ def start(
     )
   except (ValueError, RuntimeError) as error:
     raise UserError(
-      f"the hosts could not be joined ({_line(error)}): give --coordinator="
-      "HOST:PORT --num_processes=N --process_id=I, or on a TPU pod or under "
-      "Slurm --distributed"
+      f"the hosts could not be joined ({first_line(error)}): give "
+      "--coordinator=HOST:PORT --num_processes=N --process_id=I, or on a TPU pod "
+      "or under Slurm --distributed"
     ) from error
   finally:
     giving_up.cancel()
@@ -105,7 +105,9 @@ def _open_devices() -> None:
       raise UserError(
         f"before the devices were open: {why}", exit_code=why.exit_code
       ) from error
-    raise UserError(f"the devices can't be used ({_line(error)})") from error
+    raise UserError(
+      f"the devices can't be used ({first_line(error)})"
+    ) from error
 
 
 def _check(
@@ -140,7 +142,7 @@ def _reach(coordinator: str) -> None:
       if time.monotonic() - start > patience:
         raise UserError(
           f"host 0 does not answer at {coordinator} after {patience:.0f} s "
-          f"({_line(error)}): start it, or mend --coordinator",
+          f"({first_line(error)}): start it, or mend --coordinator",
           exit_code=host_watch.LOST,
         ) from error
       time.sleep(0.2)
@@ -153,7 +155,3 @@ def _nobody_came(coordinator: str | None, patience: float) -> None:
     f"own --process_id, or raise {host_watch.JOIN_SECONDS}",
     code=host_watch.LOST,
   )
-
-
-def _line(error: Exception) -> str:
-  return str(error).strip().split("\n", 1)[0][:200]

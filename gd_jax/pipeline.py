@@ -8,7 +8,6 @@ overwritten: the run ends with a line that names the field and both values.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from etils import epath
 
@@ -262,7 +261,6 @@ def _is_done_in(
   other: epath.Path,
   phase: Phase,
   config: Config,
-  fields: dict[str, Any],
   inputs: dict[str, str],
 ) -> bool:
   """Whether `phase` can be taken over from the workdir `other`.
@@ -272,11 +270,12 @@ def _is_done_in(
   """
   try:
     manifest = artefacts.read_manifest(other / phase.name)
+    if manifest is None:
+      return False
     if recipes.is_gone(phase, config, other):
       inputs = inputs | {"model": recipes.OUT_OF_REACH}
-    if manifest is None or recipes.changes(
-      manifest, phase, config=fields, inputs=inputs
-    ):
+    fields = recipes.recipe_config(config, phase)
+    if recipes.changes(manifest, phase, config=fields, inputs=inputs):
       return False
     artefacts.require_whole(other / phase.name)
     return True
@@ -316,7 +315,7 @@ def _run_phase(
   if recipe is None:
     workdirs.clear(folder)
     for other in reuse:
-      if other != workdir and _is_done_in(other, phase, config, fields, inputs):
+      if other != workdir and _is_done_in(other, phase, config, inputs):
         workdirs.take_over(other / phase.name, folder)
         progress.say(f"{title}: taken over from {other}")
         whole.add(phase.name)

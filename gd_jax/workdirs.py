@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from etils import epath
 
 from gd_jax import artefacts, atomic, journal, leases
-from gd_jax.errors import InUseError, UserError
+from gd_jax.errors import InUseError, UserError, first_line
 
 # How often one process tries for a lock that another has.
 _LOOKS = 3
@@ -40,15 +40,11 @@ def place(path: epath.PathLike) -> epath.Path:
     folder.exists()
   except Exception as error:  # Each kind's own: no right, no such kind.
     raise UserError(
-      f"{path} can't be opened ({_first_line(error)}): for gs:// install "
+      f"{path} can't be opened ({first_line(error)}): for gs:// install "
       "gd_jax[gcs] and see that this machine may write there, or choose a "
       "local folder"
     ) from error
   return folder
-
-
-def _first_line(error: Exception) -> str:
-  return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
 def clear(folder: epath.Path) -> None:

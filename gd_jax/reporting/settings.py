@@ -112,7 +112,10 @@ def spread_in_words(found: Sequence[Setting]) -> str:
 
 
 def what_differs(found: Sequence[Setting]) -> str:
-  """What the draws of these settings do not share; of rows, if it is of all."""
+  """What the draws of a setting do not share.
+
+  Of rows nothing is said where some settings' draws have the same and some not.
+  """
   models = "teacher, generator, corpus, students"
   have_own_rows = {
     len({result["config"]["data"]["seed"] for result in setting.draws}) > 1
