@@ -72,8 +72,8 @@ def start(
   except (ValueError, RuntimeError) as error:
     raise UserError(
       f"the hosts could not be joined ({first_line(error)}): give "
-      "--coordinator=HOST:PORT --num_processes=N --process_id=I, or on a TPU pod "
-      "or under Slurm --distributed"
+      "--coordinator=HOST:PORT --num_processes=N --process_id=I, or on a TPU "
+      "pod or under Slurm --distributed"
     ) from error
   finally:
     giving_up.cancel()
