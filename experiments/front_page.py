@@ -13,12 +13,11 @@ import subprocess
 from typing import Any
 
 from experiments.low_data import table as low_data
-from experiments.paper import collect, intervals, readme
+from experiments.paper import base, collect, intervals, readme
 from experiments.student_speed import table as student_speed
 
 HERE = pathlib.Path(__file__).parent
 README = HERE.parent / "README.md"
-TASKS = ("trec", "sst2", "ag_news", "dbpedia")
 ARMS = ("teacher", "tfidf", "gold", "kd", "gd", "gd_pretrained")
 NOT_RUN = readme.NOT_RUN
 COMMIT = "commit"
@@ -31,28 +30,36 @@ def main() -> None:
 
 
 def results(experiments: pathlib.Path) -> list[list[str]]:
-  """A row for each task: of several draws if they were run, else of one."""
-  head = ["task", "labelled", *ARMS, "spread over", "hardware", COMMIT]
-  return [head, *(_result(experiments, task) for task in TASKS)]
+  """A row for each task: of several draws if they were run, else of one.
+
+  With today's students.left_out once enough draws of it were run.
+  """
+  head = [
+    *("task", "left_out", "labelled", *ARMS),
+    *("spread over", "hardware", COMMIT),
+  ]
+  return [head, *(_result(experiments, task) for task in base.TASKS)]
 
 
 def _result(experiments: pathlib.Path, task: str) -> list[str]:
-  draws = experiments / "paper" / "results" / "tier1" / task
-  # Not those of gd_pretrained alone.
-  runs = [
-    run
-    for run in collect.load(draws)
-    if not run["change"] and "gd" in run["seeds"]
-  ]
-  if len({run["draw"] for run in runs}) > 1:
-    return _of_draws(task, draws, runs)
+  tier1 = experiments / "paper" / "results" / "tier1"
+  for name, least in ((task + base.NEAREST, intervals.ENOUGH_DRAWS), (task, 2)):
+    # Not those of gd_pretrained alone.
+    runs = [
+      run
+      for run in collect.load(tier1 / name)
+      if not run["change"] and "gd" in run["seeds"]
+    ]
+    if len({run["draw"] for run in runs}) >= least:
+      return _of_draws(task, tier1 / name, runs)
   file = experiments / "low_data" / "results" / f"{task}.json"
   if not file.exists():
-    return [task, NOT_RUN, *[NOT_RUN] * len(ARMS), "", "", ""]
+    return [task, "", NOT_RUN, *[NOT_RUN] * len(ARMS), "", "", ""]
   found = json.loads(file.read_text())
   seeds = len(found["arms"]["gd"]["accuracy"]["per_seed"])
   return [
     task,
+    str(found["config"]["students"].get("left_out")),
     f"{found['num_labelled']:,}",
     *(
       low_data.accuracy(found, arm) if arm in found["arms"] else NOT_RUN
@@ -79,6 +86,7 @@ def _of_draws(
   labelled = sorted({run["num_labelled"] for run in runs})
   return [
     task,
+    "nearest" if out.name.endswith(base.NEAREST) else "None",
     " to ".join(f"{n:,}" for n in (labelled[0], labelled[-1])[: len(labelled)]),
     *(
       intervals.spread(scores[arm]) + intervals.others(scores[arm], draws)

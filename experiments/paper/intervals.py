@@ -24,7 +24,7 @@ _AT_ONCE = 250
 Scores = Mapping[str, Mapping[int, np.ndarray]]
 
 # Two draws' intervals hold the truth as often as not; see the table `coverage`.
-_ENOUGH_DRAWS = 3
+ENOUGH_DRAWS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +182,6 @@ def in_words(estimate: Estimate, *, points: bool = True) -> str:
       100 * x for x in (estimate.value, estimate.low, estimate.high)
     )
     words = f"{value:+.1f} [{low:.1f}, {high:.1f}]"
-    is_bold = estimate.better and len(estimate.draws) >= _ENOUGH_DRAWS
+    is_bold = estimate.better and len(estimate.draws) >= ENOUGH_DRAWS
     return f"**{words}**" if is_bold else words
   return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

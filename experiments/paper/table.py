@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from experiments.paper import collect, intervals, readme
+from experiments.paper import base, collect, intervals, readme
 from gd_jax import sweeps
 
 HERE = pathlib.Path(__file__).parent
-TASKS = ("trec", "sst2", "ag_news", "dbpedia", "dbpedia_100")
+# Tier 1's: each task, and with the default that came later.
+TASKS = (
+  *(task + end for task in base.TASKS for end in ("", base.NEAREST)),
+  "dbpedia_100",
+)
 METHODS = ("gd", "gd_pretrained")
 CEILING = "real_kd"
 ARMS = (
@@ -173,7 +177,7 @@ def models(results: pathlib.Path) -> list[list[str]]:
   arms = ("gold", "kd", "gd")
   last = "res_cnn's gd − this kd"
   lines = [["task", "student", "parameters", "draws", *arms, "gd − kd", last]]
-  for task, model in itertools.product(TASKS[:4], MODELS):
+  for task, model in itertools.product(base.TASKS, MODELS):
     ours = intervals.load(results / "tier1" / task)
     tier = "tier1" if model == "res_cnn" else "tier2"
     runs = [

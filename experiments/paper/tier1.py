@@ -6,6 +6,7 @@ Run: gd-jax --sweep --config=experiments/paper/tier1.py:TASK \
   --config.data.dir=DIR --workdir=runs/paper/tier1/TASK
 real_kd is there for the tasks that have real texts left over: not for DBPedia.
 DBPedia at 100 a class: tier1.py:dbpedia_100; its draws have the same rows.
+With students.left_out=nearest, the default by now: tier1.py:TASK_nearest.
 """
 
 from ml_collections import config_dict

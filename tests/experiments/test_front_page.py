@@ -35,7 +35,22 @@ def test_draws_are_those_of_the_method(tmp_path):
   assert shown["gd"] == "50.0 ± 0.0"
   assert shown["kd"] == "50.0 ± 0.0" and shown["gold"] == "50.0 (1 draw)"
   assert shown["teacher"] == shown["tfidf"] == "not run"
-  assert [row[1] for row in others] == ["not run"] * 3
+  assert [row[2] for row in others] == ["not run"] * 3
+
+
+# Dies if: two draws of today's default hide five of the one before, or three
+# of it do not show.
+def test_enough_draws_of_the_default_stand_on_the_front(tmp_path):
+  tier1 = tmp_path / "paper/results/tier1"
+  collect.save(tier1 / "trec", [_run(draw, "gd", seeds=1) for draw in range(5)])
+  shown = []
+  for draw in range(3):
+    collect.save(tier1 / "trec_nearest", [_run(draw, "gd", seeds=2)])
+    head, trec, *_ = front_page.results(tmp_path)
+    row = dict(zip(head, trec, strict=True))
+    shown.append((row["left_out"], row["spread over"]))
+  cut = ("None", "5 draws of 1 seed")
+  assert shown == [cut, cut, ("nearest", "3 draws of 2 seeds")]
 
 
 # Dies if: bfloat16 of ours stands beside peers of float32 and nothing says so.

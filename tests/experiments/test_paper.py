@@ -52,6 +52,23 @@ def test_dbpedia_has_draws_of_80():
   assert labels == {"trec": 100, "dbpedia": 80, "dbpedia_100": 100}
 
 
+# Dies if: a row of the default that came later has other rows or real texts
+# than the one beside it, or is refused.
+def test_a_task_has_a_row_with_left_out_nearest():
+  for task in (*paper("base").TASKS, "dbpedia_100"):
+    was, now = (
+      paper("tier1").get_config(task + end) for end in ("", "_nearest")
+    )
+    config_checks.check(now)
+    assert was.students.left_out is None
+    assert now.students.left_out == "nearest"
+    with now.unlocked():
+      now.students.left_out = None
+    assert now == was
+  with pytest.raises(ValueError, match="name a task"):
+    paper("tier1").get_config("trec_nearest_100")
+
+
 # Dies if: resamples of the two arms are not the same rows and draws.
 def test_an_interval_is_of_paired_differences(out):
   intervals = paper("intervals")
