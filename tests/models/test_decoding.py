@@ -155,6 +155,9 @@ def test_weights_of_products_in_bfloat16(decoder, tokens):
   assert all(name.endswith(("['kernel']", "['head']")) for name in rounded)
   # Of two layers four each, and the head.
   assert len(rounded) == 9
+  # The head's columns are filled up, and no logits are made of those.
+  assert prepared["head"].shape[1] == 512
+  assert _apply((module, prepared), tokens).shape == (*tokens.shape, 50)
   cache = module.init_cache(3, 12)
   expected = _apply((module, params), tokens)
   for t in range(12):
