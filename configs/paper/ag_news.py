@@ -7,8 +7,9 @@ but recollected: this data set, 100 labelled rows a class, the two models, the
 number of texts, five seeds. Ours: everything else; `common.py` beside this
 file lists it. 400 labelled rows.
 
-Not run here: it wants a GPU or TPU with 16 GB and the Hugging Face hub (or
-folders: --config.teacher.init=FOLDER, --config.generator.init=FOLDER).
+Not run here: it wants a GPU or TPU with 24 GB, or one with 16 GB and
+--config.generator.accumulate_steps=2, and the Hugging Face hub (or folders:
+--config.teacher.init=FOLDER, --config.generator.init=FOLDER).
 
 Run: gd-jax --config=configs/paper/ag_news.py --config.data.dir=DIR \
   --workdir=runs/paper/ag_news

@@ -8,8 +8,9 @@ number of texts, five seeds. Ours: everything else; `common.py` beside this
 file lists it. 1,000 labelled rows.
 MiniLM was trained on public pairs that include Yahoo Answers; BERT was not.
 
-Not run here: it wants a GPU or TPU with 16 GB and the Hugging Face hub (or
-folders: --config.teacher.init=FOLDER, --config.generator.init=FOLDER).
+Not run here: it wants a GPU or TPU with 24 GB, or one with 16 GB and
+--config.generator.accumulate_steps=2, and the Hugging Face hub (or folders:
+--config.teacher.init=FOLDER, --config.generator.init=FOLDER).
 
 Run: gd-jax --config=configs/paper/yahoo_answers.py --config.data.dir=DIR \
   --workdir=runs/paper/yahoo_answers

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-
-# A product of this many columns, or a multiple, is up to half again as fast by a
+# A product of a multiple of so many columns is up to half again as fast by a
 # CPU's AMX as one of GPT-2's 50,257.
 _AMX_COLUMNS = 512
 

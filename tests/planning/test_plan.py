@@ -61,6 +61,17 @@ def test_what_does_not_fit_is_said_so():
   assert "NO" in "\n".join(plan.describe([found], texts, machine))
 
 
+# Dies if: the docstrings of configs/paper/ promise too small a machine.
+def test_the_paper_fits_a_device_of_16_gib_in_parts():
+  config = ag_news.get_config().unlock()
+  machine = machines.parse("v5e-1")
+  texts = shapes.Texts(4, 400, None)
+  assert not plan.judge(config, texts, machine, "generator").fits
+  config.generator.accumulate_steps = 2
+  for phase in PLANNED:
+    assert plan.judge(config, texts, machine, phase).fits
+
+
 H200 = {"platform": "gpu", "kind": "NVIDIA H200", "num_devices": 1}
 CPU = {"platform": "cpu", "kind": devices.cpu_kind(), "num_devices": 1}
 PLANNED = ("teacher", "generator", "corpus", "soft_labels", "students")
