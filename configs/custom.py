@@ -21,9 +21,9 @@ def get_config(arg: str = "") -> config_dict.ConfigDict:
   Raises:
     ValueError: no folder was named.
   """
-  folder, _, rest = arg.partition(",")
+  folder = arg.removesuffix(",quick")
   if not folder:
     raise ValueError("name your folder: --config=configs/custom.py:FOLDER")
   config = common.get_config("custom")
   config.data.folder = folder
-  return common.finish(config, rest)
+  return common.finish(config, "quick" if folder != arg else "")

@@ -226,6 +226,12 @@ def _check_export(config: config_dict.ConfigDict) -> None:
       f"config.export.arm is {config.export.arm!r}; it can be one of"
       f" config.students.arms, {', '.join(config.students.arms)}, or None"
     )
+  seed, number = config.export.seed, config.students.num_seeds
+  if seed is not None and seed >= number:
+    raise UserError(
+      f"config.export.seed is {seed}, and config.students.num_seeds={number}:"
+      f" it can be 0 to {number - 1}, or None"
+    )
 
 
 def _check_real(config: config_dict.ConfigDict) -> None:

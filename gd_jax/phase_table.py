@@ -31,6 +31,7 @@ PHASES = (
     "data",
     data.run,
     also=("task",),
+    require=data.require,
     # Rows are drawn whole; later phases cut them.
     free=frozenset(
       {"dir", "folder", "cache_dir", "allow_download", "max_tokens"}
@@ -42,6 +43,7 @@ PHASES = (
     reads=("data",),
     also=("seed", "data.max_tokens"),
     free=frozenset({"allow_download", "remat"}),
+    require=teacher.require,
     model="teacher.init",
     shared=True,
   ),
@@ -51,6 +53,7 @@ PHASES = (
     reads=("data",),
     also=("seed",),
     free=frozenset({"allow_download", "remat", "pretrain_on", "pretrain_dir"}),
+    require=generator.require,
     model="generator.init",
     texts="generator.pretrain_on",
     reading="generator.pretrain",
@@ -79,6 +82,7 @@ PHASES = (
     students.run,
     reads=("data", "teacher", "corpus", "soft_labels"),
     also=("seed",),
+    require=students.require,
     # Each students/ARM/SEED has a manifest of its own.
     grows={"students.arms": _anything, "students.num_seeds": _anything},
     shared=True,

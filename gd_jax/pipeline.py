@@ -67,6 +67,10 @@ def run(
   for other in others:
     if not other.is_dir():
       raise UserError(f"--reuse={other}: there is no such workdir")
+    if not is_workdir(other):
+      raise UserError(
+        f"--reuse={other} is no workdir: it has none of {', '.join(NAMES)}"
+      )
   progress = progress or Progress()
   workdir = workdirs.place(workdir)
   if not hosts.is_first():
@@ -81,9 +85,14 @@ def run(
     workdirs.sweep_leftovers(workdir, NAMES)
     cleared = dependents(checked(redo))
     # All that can be refused is refused before anything is removed.
-    _require_texts(config, workdir, chosen)
+    _require_texts(config, workdir, chosen, cleared=cleared)
     _require_sources(config, workdir, chosen, cleared=cleared)
     _require_compatible(config, workdir, chosen, cleared=cleared)
+    idle = checked(redo) - {phase.name for phase in chosen}
+    if idle:
+      raise UserError(
+        f"--redo={min(idle)} is not among --phases: nothing would make it anew"
+      )
     _clear(workdir, cleared, progress)
     whole: set[str] = set()
     for number, phase in enumerate(chosen, start=1):
@@ -98,6 +107,11 @@ def run(
         title=f"[{number}/{len(chosen)}] {phase.name}",
       )
   return workdir
+
+
+def is_workdir(folder: epath.Path) -> bool:
+  """Whether a phase has begun there."""
+  return any((folder / name).is_dir() for name in NAMES)
 
 
 def _help(config: Config, workdir: epath.Path, progress: Progress) -> None:
@@ -183,17 +197,22 @@ def _require_sources(
           f"--redo clears {name}, which {phase.name} needs and --phases leaves "
           f"out: add {name} to --phases"
         )
-    if phase.name in cleared:
-      recipes.sources_of(phase, config)
-      if recipes.is_gone(phase, config, workdir):
-        raise UserError(
-          f"--redo clears {phase.name}, whose model is not there any more: put"
-          f" it back, or name another with --config.{phase.model}"
-        )
+  for phase in (phase for phase in phases if phase.name in cleared):
+    if recipes.is_gone(phase, config, workdir):
+      raise UserError(
+        f"--redo clears {phase.name}, whose model is not there any more: put"
+        f" it back, or name another with --config.{phase.model}"
+      )
+    if phase.require is not None:
+      phase.require(config, workdir, Progress(quiet=True))
 
 
 def _require_texts(
-  config: Config, workdir: epath.Path, phases: Sequence[Phase]
+  config: Config,
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  *,
+  cleared: Collection[str],
 ) -> None:
   """Looks for the files of general text before the phases that come earlier.
 
@@ -202,7 +221,8 @@ def _require_texts(
   """
   for phase in phases:
     files = recipes.texts_of(phase, config)
-    if files and artefacts.read_manifest(workdir / phase.name) is None:
+    is_done = artefacts.read_manifest(workdir / phase.name) is not None
+    if files and (phase.name in cleared or not is_done):
       general_text.require_files(files)
 
 
@@ -237,7 +257,7 @@ def _require_compatible(
     )
     refused = recipes.hindrances(recipe, phase, changes)
     if refused:
-      raise _refusal(phase, workdir, str(refused[0]))
+      raise _refusal(phase, workdir, recipes.told(refused[0], config))
     if phase not in phases:
       continue
     left_behind = changing.intersection(phase.reads) - {*phase.follows}
@@ -266,7 +286,8 @@ def _is_done_in(
   """Whether `phase` can be taken over from the workdir `other`.
 
   Raises:
-    UserError: It could, but for a file that is damaged.
+    UserError: It could, but for a file that is damaged, or but that it was
+      made from files that are not here: they may be other ones.
   """
   try:
     manifest = artefacts.read_manifest(other / phase.name)
@@ -278,13 +299,18 @@ def _is_done_in(
     if recipes.changes(manifest, phase, config=fields, inputs=inputs):
       return False
     artefacts.require_whole(other / phase.name)
-    return True
   except UserError as error:
     # A --redo of this run would not mend that workdir.
     raise UserError(
       f"{phase.name} can't be taken over from {other}, where it has to be "
       f"mended or moved out of the way: {error}"
     ) from error
+  if why := recipes.unseen(phase, manifest, config):
+    raise UserError(
+      f"data is not taken over from {other} without looking at the same files:"
+      f" {why}"
+    )
+  return True
 
 
 def _run_phase(
@@ -326,11 +352,13 @@ def _run_phase(
       [] if phase.derived else recipes.hindrances(recipe, phase, changes)
     )
     if refused:
-      raise _refusal(phase, workdir, str(refused[0]))
+      raise _refusal(phase, workdir, recipes.told(refused[0], config))
     manifest = artefacts.read_manifest(folder)
     if manifest is not None:
       artefacts.require_whole(folder)
       if not changes:
+        if why := recipes.unseen(phase, manifest, config):
+          progress.warn(f"{why}; {folder} is taken as it is")
         progress.say(f"{title}: done already")
         whole.add(phase.name)
         return

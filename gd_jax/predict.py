@@ -197,14 +197,22 @@ _MEND = "copy the export again, or make it anew with --redo=export"
 
 
 def _read(folder: pathlib.Path, name: str, sums: dict[str, str]) -> bytes:
+  path = folder / name
+  if name not in sums and path.exists():
+    raise UserError(f"{folder / SUMS} does not name {path}: {_MEND}")
   if name not in sums:
     raise UserError(
       f"{folder} holds no {name}: export it with --config.export.formats"
     )
-  data = (folder / name).read_bytes()
+  try:
+    data = path.read_bytes()
+  except OSError as error:
+    raise UserError(
+      f"{path} can't be read ({error.strerror}): {_MEND}"
+    ) from error
   if hashlib.sha256(data).hexdigest() != sums[name]:
     raise UserError(
-      f"{folder / name} is altered (its sha256 is not that of {SUMS}): {_MEND}"
+      f"{path} is altered (its sha256 is not that of {SUMS}): {_MEND}"
     )
   return data
 

@@ -12,6 +12,7 @@ nothing.
 
 import argparse
 import contextlib
+import errno
 import io
 import itertools
 import json
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> int:
       warnings.showwarning = lambda message, *rest, **named: progress.warn(
         str(message)
       )
-      _require_stdout(flags)
+      _require_output(flags)
       classifier = predict.load(
         os.path.expanduser(flags.model), backend=flags.backend, int8=flags.int8
       )
@@ -61,6 +62,8 @@ def main(argv: list[str]) -> int:
       else:
         source = os.path.expanduser(flags.input)
         target = os.path.expanduser(flags.output)
+        if _is_stdout(target):
+          target = "-"
         _answer_file(classifier, source, target, progress)
   except BrokenPipeError:
     # Whoever reads the answers, such as `head`, has enough of them.
@@ -70,7 +73,8 @@ def main(argv: list[str]) -> int:
     print("gd-jax-predict: interrupted", file=sys.stderr)
     return 130
   except (UserError, OSError) as error:
-    print(f"gd-jax-predict: {error}", file=sys.stderr)
+    line = _told(error, flags) if isinstance(error, OSError) else error
+    print(f"gd-jax-predict: {line}", file=sys.stderr)
     pipes.flush_or_close()
     return 2
   return 0
@@ -88,7 +92,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     " `text`, or any other file, or - for stdin: a text a line",
   )
   parser.add_argument(
-    "--output", default="-", help="FILE.jsonl or FILE.tsv; - is stdout (JSON)"
+    "--output",
+    default="-",
+    help="FILE.jsonl or FILE.tsv, replaced if it is there; - is stdout (JSON)",
   )
   parser.add_argument(
     "--backend", default="onnxruntime", choices=predict.BACKENDS
@@ -171,9 +177,41 @@ def _stdin() -> BinaryIO:
   return sys.stdin.buffer
 
 
-def _require_stdout(flags: argparse.Namespace) -> None:
+def _require_output(flags: argparse.Namespace) -> None:
   if sys.stdout is None and (flags.text is not None or flags.output == "-"):
     raise UserError("the answers go to stdout, which is closed: give --output")
+  if flags.text is not None and flags.output != "-":
+    raise UserError(
+      "--output is for the answers to --input: that to --text goes to stdout"
+    )
+  if flags.output.lower().endswith(".csv"):
+    raise UserError(
+      f"--output={flags.output} would hold JSON lines: name it .jsonl, or .tsv"
+      " for columns"
+    )
+  folder = os.path.dirname(os.path.expanduser(flags.output)) or "."
+  if not os.path.isdir(folder):
+    raise UserError(f"--output={flags.output}: there is no folder {folder}")
+
+
+def _is_stdout(target: str) -> bool:
+  """Whether it is another name of stdout, whose file must not be replaced."""
+  try:
+    return os.path.samestat(os.stat(target), os.fstat(sys.stdout.fileno()))
+  except (AttributeError, OSError, io.UnsupportedOperation):
+    return False
+
+
+def _told(error: OSError, flags: argparse.Namespace) -> str:
+  """What the system says, and of which file."""
+  if error.errno == errno.ENOSPC:
+    return (
+      f"the disk of --output={flags.output} is full: make room and give the"
+      " command again"
+    )
+  if not error.filename:
+    return str(error)
+  return f"{error.filename}: {error.strerror}: name another, or mend it"
 
 
 def _require_another_file(file: BinaryIO, target: str) -> None:

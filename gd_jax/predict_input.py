@@ -18,6 +18,7 @@ from gd_jax.errors import UserError
 TEXT_COLUMNS = ("text", "sentence")
 # A longer line is not read as a whole.
 MAX_LINE_BYTES = 10_000_000
+_GZIP = b"\x1f\x8b"
 
 
 class Line(NamedTuple):
@@ -34,7 +35,7 @@ def read(file: BinaryIO, source: str) -> Iterator[Line]:
 
   Raises:
     UserError: The header of a .tsv or .csv file has no column for the text, or
-      the file is UTF-16 or ends its lines with CR alone.
+      the file is UTF-16, compressed, or ends its lines with CR alone.
   """
   lines = _Lines(file, source)
   suffix = os.path.splitext(source)[1].lower()
@@ -88,6 +89,8 @@ class _Lines:
   def _first(self, raw: bytes) -> bytes:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
       raise UserError(f"{self._source} is UTF-16: save it as UTF-8")
+    if raw.startswith(_GZIP):
+      raise UserError(f"{self._source} is compressed: unpack it first")
     if b"\r" in raw and not raw.endswith(b"\n"):
       raise UserError(
         f"{self._source} ends its lines with CR alone, as old Macs did: save "

@@ -36,6 +36,9 @@ class Phase:
       each with the test (was, now) -> whether it only adds.
     follows: artefacts of `reads` that may change under it: it keeps, piece by
       piece, what still fits.
+    require: require(config, workdir, progress) raises UserError where what it
+      reads from outside of the workdir is not there or no good; None: it reads
+      nothing. Asked before anything is removed for it.
     model: the field that names the weights it begins with, if any.
     texts: the field that names files of text it reads, if any; without such
       files the section of its settings, `reading`, decides nothing.
@@ -53,6 +56,7 @@ class Phase:
     default_factory=dict
   )
   follows: tuple[str, ...] = ()
+  require: Callable[[Config, epath.Path, Progress], None] | None = None
   model: str | None = None
   texts: str | None = None
   reading: str | None = None
@@ -165,10 +169,8 @@ def is_gone(phase: Phase, config: Config, workdir: epath.Path) -> bool:
 def sources_of(phase: Phase, config: Config) -> dict[str, str]:
   """Fingerprints of what `phase` reads from outside of the workdir.
 
-  Files of general text are not among it: they are not needed once read.
-
-  Raises:
-    UserError: It is not there.
+  Files of general text are not among it: they are not needed once read. Nor
+  are labelled rows that are not there.
   """
   found = {}
   if phase.name == "data":
@@ -178,6 +180,25 @@ def sources_of(phase: Phase, config: Config) -> dict[str, str]:
   if phase.model is not None:
     found["model"] = hub.fingerprint(_field(config, phase.model))
   return found
+
+
+def unseen(
+  phase: Phase, manifest: dict[str, Any], config: Config
+) -> str | None:
+  """Why the files that a finished phase was made from can't be compared.
+
+  None where they can, and where they come from an archive that is not here.
+  """
+  if phase.name != "data" or "source" not in manifest["inputs"]:
+    return None
+  return tasks.why_unseen(config)
+
+
+def told(difference: artefacts.Difference, config: Config) -> str:
+  """A difference in words; digests of files would tell a reader nothing."""
+  if difference.field == "the artefact source":
+    return f"{tasks.place(config)} held other rows then"
+  return str(difference)
 
 
 def hindrances(

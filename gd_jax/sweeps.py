@@ -54,9 +54,10 @@ def points_of(config_file: str) -> list[Point]:
       " is add(**{'students.temperature': 2.0})"
     ) from error
   if not points:
+    what = "adds no point" if hasattr(module, "sweep") else "is not there"
     raise UserError(
-      f"{config_file} has no sweep: define sweep(add) beside get_config, and "
-      "call add(**{'students.temperature': 2.0}) for each point"
+      f"{config_file}: its sweep {what}: define sweep(add) beside get_config,"
+      " and call add(**{'students.temperature': 2.0}) for each point"
     )
   return points
 
@@ -116,7 +117,9 @@ def run(
     progress.say(f"point {number}/{len(points)}: {folder.name}")
     # What is to be redone is not taken over from points that are still to be.
     known = folders[: number - 1] if redo else folders
-    others = [other for other in known if other != folder and other.exists()]
+    others = [
+      other for other in known if other != folder and pipeline.is_workdir(other)
+    ]
     pipeline.run(
       point_config,
       folder,

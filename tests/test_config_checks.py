@@ -81,6 +81,7 @@ def test_the_configs_that_are_shipped_are_good(config):
     ("report.examples", -1),
     ("export.formats", ("onnx", "tflite")),
     ("export.arm", "rules_kd"),
+    ("export.seed", 5),
   ],
 )
 def test_bad_values_are_said_before_any_phase(field, value):

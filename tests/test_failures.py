@@ -52,3 +52,4 @@ def test_a_traceback_that_was_quoted_becomes_its_last_line():
   assert failures.one_line(ValueError(quoted)) == "no y"
   assert failures.one_line(ValueError("a\n  b")) == "a b"
   assert failures.one_line(ValueError()) == "ValueError"
+  assert failures.one_line(ValueError("no flag", "x")) == "no flag: x"

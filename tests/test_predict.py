@@ -5,6 +5,7 @@
 import json
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -359,3 +360,49 @@ def test_one_text_shows_every_class(made, capsys):
   assert {line.split("  ")[1] for line in shown} == set(LABELS)
   shares = [float(line.split()[0]) for line in shown]
   assert shares == sorted(shares, reverse=True)
+
+
+# Dies if: stdout by another name is a file to be replaced: a log would be lost.
+def test_stdout_by_another_name_is_added_to(made, tmp_path, monkeypatch):
+  source, log = tmp_path / "in.txt", tmp_path / "log.jsonl"
+  source.write_text("who?\n")
+  log.write_text("old\n")
+  with log.open("a") as out:
+    monkeypatch.setattr(sys, "stdout", out)
+    flags = [f"--model={made}", f"--input={source}", f"--output={log}"]
+    assert predict_files.main(flags) == 0
+    print("later", file=out)
+  old, answer, later = log.read_text().splitlines()
+  assert (old, json.loads(answer)["line"], later) == ("old", 1, "later")
+
+
+@pytest.mark.parametrize(
+  ("flags", "words"),
+  [
+    (["--text=who?", "--output=out.jsonl"], "that to --text goes to stdout"),
+    (["--input=IN", "--output=out.csv"], "would hold JSON lines"),
+    (["--input=IN", "--output=none/out.tsv"], "there is no folder none"),
+    (["--input=."], "Is a directory: name another"),
+  ],
+)
+def test_an_output_that_can_not_be(
+  made, tmp_path, monkeypatch, capsys, flags, words
+):
+  # Dies if: an answer goes elsewhere than was asked for, and nothing says so.
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / "IN").write_text("who?\n")
+  assert predict_files.main([f"--model={made}", *flags]) == 2
+  said = capsys.readouterr()
+  assert words in said.err and not said.out
+  assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["IN"]
+
+
+def test_sums_that_were_cut_are_told(made, tmp_path):
+  # Dies if: the advice is to export a file that is there.
+  copy = tmp_path / "copy"
+  shutil.copytree(made, copy)
+  (copy / "SHA256SUMS").write_text("")
+  with pytest.raises(
+    UserError, match=r"SHA256SUMS does not name .*config\.json"
+  ):
+    gd_jax.load(copy)

@@ -209,3 +209,10 @@ def test_a_config_without_a_field_is_told(house, config, tmp_path, progress):
   del config["grow"]
   with pytest.raises(UserError, match="the config has no field grow"):
     pipeline.run(config, tmp_path, progress=progress)
+
+
+# Dies if: a slip, such as a phase's folder, costs everything anew unsaid.
+def test_what_is_no_workdir_is_not_reused(house, config, tmp_path, progress):
+  house.go(config, tmp_path / "a", progress)
+  with pytest.raises(UserError, match=r"a/draw is no workdir"):
+    house.go(config, tmp_path / "b", progress, reuse=[tmp_path / "a" / "draw"])

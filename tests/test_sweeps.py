@@ -17,9 +17,13 @@ def test_points_come_from_the_config_file(tmp_path):
   file = tmp_path / "config.py"
   file.write_text("def sweep(add):\n  for s in (1, 2): add(seed=s)\n")
   assert sweeps.points_of(str(file)) == [{"seed": 1}, {"seed": 2}]
-  file.write_text("")
-  with pytest.raises(UserError, match="has no sweep"):
-    sweeps.points_of(str(file))
+  for text, words in (
+    ("", "its sweep is not there"),
+    ("def sweep(add): pass\n", "its sweep adds no point"),
+  ):
+    file.write_text(text)
+    with pytest.raises(UserError, match=words):
+      sweeps.points_of(str(file))
   with pytest.raises(UserError, match=r"README\.md is no config file"):
     sweeps.points_of("README.md")
 
@@ -99,7 +103,7 @@ def test_a_redo_takes_nothing_over_from_later_points(tmp_path, monkeypatch):
   points = [{"students.lr": rate} for rate in (0.25, 0.5, 0.75)]
   names = [sweeps.folder_name(point) for point in points]
   for name in names:
-    (tmp_path / name).mkdir()
+    (tmp_path / name / "data").mkdir(parents=True)
   quiet = Progress(quiet=True)
   sweeps.run(_config(), points, tmp_path, redo=["teacher"], progress=quiet)
   assert taken == [(name, names[:i]) for i, name in enumerate(names)]

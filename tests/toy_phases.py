@@ -5,6 +5,7 @@
 from ml_collections import config_dict
 
 from gd_jax import artefacts, pipeline
+from gd_jax.errors import UserError
 
 ALL = ["draw", "grow", "follow", "train", "tell"]
 
@@ -19,10 +20,10 @@ class House:
 
   def __init__(self):
     self.ran: list[str] = []
-    self.fail = ""
+    self.fail = self.lacks = ""
     self.leaves_half = False
     self.phases = (
-      pipeline.Phase("draw", self._phase("draw")),
+      pipeline.Phase("draw", self._phase("draw"), require=self._require),
       pipeline.Phase(
         "grow",
         self._phase("grow"),
@@ -49,6 +50,10 @@ class House:
       return {}
 
     return run
+
+  def _require(self, config, workdir, progress):
+    if self.lacks:
+      raise UserError(f"no such {self.lacks}")
 
   def go(self, config, workdir, progress, **options):
     """Runs the pipeline of them; returns the names of those that ran."""

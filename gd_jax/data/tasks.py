@@ -136,6 +136,28 @@ def source_fingerprint(config: Any) -> str | None:
     return None
 
 
+def why_unseen(config: Any) -> str | None:
+  """What is wrong with the files of `config.task`; None where they are there.
+
+  A public archive counts as there, downloaded or not: its rows are known.
+  """
+  if config.task.startswith(catalogue.PREFIX):
+    return None
+  try:
+    prepared.fingerprint(find_sources(config))
+  except UserError as error:
+    return str(error)
+  return None
+
+
+def place(config: Any) -> str:
+  """Where the rows of `config.task` come from, for a line to a user."""
+  data = config.data
+  if config.task == CUSTOM:
+    return str(data.folder)
+  return f"{data.dir}/{config.task}" if data.dir else f"the task {config.task}"
+
+
 def find_sources(config: Any) -> Sources:
   """Where the rows of each split that is needed are, by split name.
 

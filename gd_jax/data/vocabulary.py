@@ -190,6 +190,16 @@ def encode(
   ]
 
 
+def require_width(width: int, of_teacher: int) -> None:
+  """Raises UserError where no projection has so many numbers."""
+  if width > of_teacher:
+    raise UserError(
+      f"config.students.embed_width is {width}, wider than the teacher's "
+      f"embeddings ({of_teacher}): lower it, or set "
+      "config.students.embeddings=random"
+    )
+
+
 def teacher_embeddings(
   table: Float[np.ndarray, "T D"],
   teacher_ids: Sequence[int],
@@ -218,12 +228,7 @@ def teacher_embeddings(
   Raises:
     UserError: `width` is larger than the teacher's.
   """
-  if width > table.shape[1]:
-    raise UserError(
-      f"config.students.embed_width is {width}, wider than the teacher's "
-      f"embeddings ({table.shape[1]}): lower it, or set "
-      "config.students.embeddings=random"
-    )
+  require_width(width, table.shape[1])
   rows = table[np.asarray(teacher_ids)].astype(np.float64)
   real = rows[1:] - rows[1:].mean(axis=0)
   values, vectors = np.linalg.eigh(real.T @ real)

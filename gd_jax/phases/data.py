@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """data: draws the labelled rows and sets the evaluation rows apart."""
 
+import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -34,19 +35,10 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
     f"data: {config.task}, {wanted or 'all'} labelled rows per class, "
     f"evaluated on {data.evaluate_on}; a few seconds"
   )
-  splits = tasks.load(config, progress)
+  splits, pool, labelled = _drawn(config, progress)
   evaluation = splits.evaluation
-  pool, dropped = draws.drop_copies(
-    splits.train, (row.text for row in evaluation)
-  )
+  dropped = len(splits.train) - len(pool)
   available = Counter(row.label for row in pool)
-  _require_every_class(splits.labels, available, data.evaluate_on)
-  labelled = [
-    pool[index]
-    for index in draws.per_class(
-      pool, lambda n: min(n, wanted or n), seed=data.seed, purpose="draw"
-    )
-  ]
   held_out, repeated = draws.held_out(
     labelled, data.heldout_fraction, seed=data.seed
   )
@@ -57,6 +49,7 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   _tell(
     progress,
     data,
+    labels=splits.labels,
     dropped=dropped,
     repeated=repeated,
     short=short,
@@ -104,6 +97,30 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
     },
   )
   return {**counts, "dropped_test_copies": dropped}
+
+
+def require(config: Any, workdir: epath.Path, progress: Progress) -> None:
+  """Raises UserError where `run` would, for the rows; writes nothing."""
+  del workdir
+  _, pool, labelled = _drawn(config, progress)
+  _unlabelled(config.data, pool, labelled)
+
+
+def _drawn(
+  config: Any, progress: Progress
+) -> tuple[tasks.Splits, list[Row], list[Row]]:
+  """(the task's rows, the training rows without copies, those drawn)."""
+  data, splits = config.data, tasks.load(config, progress)
+  pool, _ = draws.drop_copies(
+    splits.train, (row.text for row in splits.evaluation)
+  )
+  available = Counter(row.label for row in pool)
+  _require_every_class(splits.labels, available, data.evaluate_on)
+  wanted = data.labels_per_class
+  chosen = draws.per_class(
+    pool, lambda n: min(n, wanted or n), seed=data.seed, purpose="draw"
+  )
+  return splits, pool, [pool[index] for index in chosen]
 
 
 def _unlabelled(
@@ -182,10 +199,20 @@ def _require_every_class(
     )
 
 
+def _spelt_alike(labels: tuple[str, ...]) -> list[list[str]]:
+  """Labels that differ by case, or by how their accents are stored, alone."""
+  found: dict[str, list[str]] = {}
+  for label in labels:
+    plain = unicodedata.normalize("NFKC", label).casefold()
+    found.setdefault(plain, []).append(label)
+  return [names for names in found.values() if len(names) > 1]
+
+
 def _tell(
   progress: Progress,
   data: Any,
   *,
+  labels: tuple[str, ...],
   dropped: int,
   repeated: int,
   short: dict[str, int],
@@ -206,6 +233,11 @@ def _tell(
     progress.warn(
       f"classes with fewer rows than labels_per_class={data.labels_per_class} "
       f"give what they have: {named}"
+    )
+  for names in _spelt_alike(labels):
+    progress.warn(
+      f"{' and '.join(map(repr, names))} are classes of their own, spelt alike:"
+      " write them in one way if they are one"
     )
   if unseen:
     named = ", ".join(f"{label!r} ({n})" for label, n in unseen.items())

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """students/, report/ -> export/: one student in a folder that stands alone."""
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -58,9 +59,8 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   if "demo" in c.formats:
     demo.build(folder, package=c.onnxruntime_web)
   _write_sums(folder)
-  progress.say(
-    f"export: {folder} answers by gd-jax-predict --model={folder} --text=..."
-  )
+  command = shlex.join(["gd-jax-predict", f"--model={folder}"])
+  progress.say(f"export: {folder} answers by {command} --text=...")
   return {"students": 1, "bytes": dict(sizes)}
 
 

@@ -269,6 +269,16 @@ KINDS: dict[str, Callable[..., Any]] = {
 }
 
 
+def require(
+  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+) -> None:
+  """Raises UserError where the model to begin with is not there or no good."""
+  del workdir, progress
+  c = config.generator
+  if c.kind != "scratch":  # which begins with nothing
+    KINDS[c.kind](c, config.seed, [], ())
+
+
 def _fitted(c, model_config: Any, tokenizer, labels: Sequence[str]) -> Any:
   """The model's config with our dropout, if our texts fit its positions."""
   if positions(c, tokenizer, labels) > model_config.max_length:

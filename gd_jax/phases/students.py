@@ -158,6 +158,18 @@ def _setting(
   return student_setting.Setting(c, seed, folder, rows, made, store, heldout)
 
 
+def require(
+  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+) -> None:
+  """Raises UserError where the teacher, if it is there, has too few numbers."""
+  del progress
+  _, width, embeddings = student_setting.words(config.students)
+  teacher = workdir / "teacher/model.json"
+  if embeddings == "teacher" and teacher.exists():
+    of_teacher = artefacts.read_json(teacher)["config"]["width"]
+    vocabulary.require_width(width, of_teacher)
+
+
 def _vocabulary(
   c: config_dict.ConfigDict,
   teacher: epath.Path,

@@ -47,8 +47,7 @@ def run(
   num_classes = len(artefacts.read_json(workdir / "data/task.json")["labels"])
   rows = artefacts.read_jsonl(workdir / "data/labelled.jsonl")
   check(c)
-  init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
-  tokenizer = tokenizers.load(init)
+  tokenizer, bert_config, bert_params = _bert(config)
   train, heldout = (
     _arrays(tokenizer, rows, split, max_tokens=config.data.max_tokens)
     for split in ("train", "heldout")
@@ -60,13 +59,6 @@ def run(
     )
     heldout = train
 
-  bert_config, bert_params = pretrained.load_bert(init)
-  tokenizers.require_bert(tokenizer, init, vocab_size=bert_config.vocab_size)
-  if config.data.max_tokens > bert_config.max_length:
-    raise UserError(
-      f"config.data.max_tokens={config.data.max_tokens}: {c.init} has only"
-      f" {bert_config.max_length} positions"
-    )
   module = bert.BertClassifier(
     dataclasses.replace(bert_config, dropout=c.dropout),
     num_classes=num_classes,
@@ -138,6 +130,29 @@ def run(
     "heldout_accuracy": accuracy,
     "chosen_restart": chosen["round"],
   }
+
+
+def require(
+  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+) -> None:
+  """Raises UserError where the model to begin with is not there or no good."""
+  del workdir, progress
+  _bert(config)
+
+
+def _bert(config: config_dict.ConfigDict):
+  """(tokenizer, config, params) of the model that training begins with."""
+  c = config.teacher
+  init = epath.Path(hub.resolve(c.init, allow_download=c.allow_download))
+  tokenizer = tokenizers.load(init)
+  bert_config, bert_params = pretrained.load_bert(init)
+  tokenizers.require_bert(tokenizer, init, vocab_size=bert_config.vocab_size)
+  if config.data.max_tokens > bert_config.max_length:
+    raise UserError(
+      f"config.data.max_tokens={config.data.max_tokens}: {c.init} has only"
+      f" {bert_config.max_length} positions"
+    )
+  return tokenizer, bert_config, bert_params
 
 
 def check(c: config_dict.ConfigDict) -> None:

@@ -48,6 +48,10 @@ def test_custom_needs_a_folder(configs):
   with pytest.raises(ValueError, match="name your folder"):
     configs("custom").get_config()
   assert configs("custom").get_config("f,quick").data.folder == "f"
+  # Folders may have a comma in their names.
+  assert configs("custom").get_config("a,b").data.folder == "a,b"
+  found = configs("custom").get_config("a,b,quick")
+  assert found.data.folder == "a,b" and found.corpus.num_texts == 32
 
 
 def test_every_field_is_read_by_somebody(configs):

@@ -11,6 +11,7 @@ from etils import epath
 from ml_collections import config_dict
 
 from configs import common
+from gd_jax import pipeline
 from gd_jax.errors import UserError
 from gd_jax.phases import data
 from gd_jax.progress import Progress
@@ -290,3 +291,57 @@ def test_a_draw_of_all_rows_leaves_none_over(run, config):
   config.data.unlabelled, config.data.labels_per_class = "train", None
   with pytest.raises(UserError, match="leaves no training row over"):
     run()
+
+
+# Dies if: --redo removes what can't be made again, for the rows are no good.
+@pytest.mark.parametrize(
+  ("spoil", "words"),
+  [
+    (lambda folder: folder.rename(folder.parent / "away"), "is no folder"),
+    (lambda folder: (folder / "test.tsv").unlink(), "has no test file"),
+    (lambda folder: _write(folder / "train.tsv", _rows(ads=9)), "one class"),
+  ],
+)
+def test_bad_rows_redo_nothing(config, folder, tmp_path, spoil, words):
+  workdir = tmp_path / "run"
+  pipeline.run(config, workdir, phases=["data"])
+  spoil(folder)
+  with pytest.raises(UserError, match=words):
+    pipeline.run(config, workdir, phases=["data"], redo=["data"])
+  assert (workdir / "data/manifest.json").exists()
+  assert (workdir / "data/labelled.jsonl").exists()
+
+
+# Dies if: rows that can't be compared pass for those of another workdir, or a
+# workdir of one's own is refused without them.
+def test_files_that_are_gone_are_told(config, folder, tmp_path):
+  progress = Progress(quiet=True)
+  pipeline.run(config, tmp_path / "run", phases=["data"])
+  config.data.folder = str(folder.parent / "tpyo")
+  pipeline.run(config, tmp_path / "run", phases=["data"], progress=progress)
+  (warning,) = progress.warnings
+  assert "tpyo is no folder" in warning and "is taken as it is" in warning
+  for reuse, words in ((["run"], "is not taken over"), ([], "is no folder")):
+    with pytest.raises(UserError, match=words):
+      pipeline.run(
+        config,
+        tmp_path / "other",
+        phases=["data"],
+        reuse=[tmp_path / name for name in reuse],
+      )
+
+
+def test_changed_rows_are_told_in_words(config, folder, tmp_path):
+  # Dies if: the line holds digests, which tell nobody anything.
+  pipeline.run(config, tmp_path / "run", phases=["data"])
+  _write(folder / "test.tsv", [("ads", "Buy!"), ("news", "It snowed.")])
+  with pytest.raises(UserError, match="mine held other rows then"):
+    pipeline.run(config, tmp_path / "run", phases=["data"])
+
+
+def test_labels_that_are_spelt_alike_are_told(folder, run):
+  # Dies if: one class becomes two by a slip and nothing says so.
+  rows = [*_rows(news=9, ads=9), ("News", "A storm."), ("caf\u00e9", "Tea.")]
+  _write(folder / "train.tsv", [*rows, ("cafe\u0301", "More tea.")])
+  told = [line for line in run().warnings if "spelt alike" in line]
+  assert len(told) == 2 and any("'News' and 'news'" in line for line in told)
