@@ -66,11 +66,11 @@ def as_user_error(error: Exception) -> UserError | None:
 
 def one_line(error: Exception) -> str:
   """What a config file's or a library's error says, without its traceback."""
-  # absl's have what is wrong and the value as two arguments.
-  parts = [str(arg) for arg in error.args] or [str(error)]
-  text = (
-    ": ".join(parts) if isinstance(error, ValueError) else parts[0]
-  ) or type(error).__name__
+  if all(isinstance(arg, str) for arg in error.args):
+    text = ": ".join(error.args)  # absl's: what is wrong, and the value.
+  else:
+    text = str(error.args[0])
+  text = text or type(error).__name__
   # ml_collections quotes what it passes on: a repr, or a whole traceback.
   with contextlib.suppress(ValueError, SyntaxError):
     text = str(ast.literal_eval(text))

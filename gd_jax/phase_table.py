@@ -118,6 +118,7 @@ PHASES = (
     reads=("data", "students", "report"),
     also=("students.max_tokens",),
     free=frozenset({"onnxruntime_web"}),
+    require=export.require,
     derived=True,
   ),
 )

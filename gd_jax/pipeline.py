@@ -85,14 +85,10 @@ def run(
     workdirs.sweep_leftovers(workdir, NAMES)
     cleared = dependents(checked(redo))
     # All that can be refused is refused before anything is removed.
+    _require_phases(chosen, redo=checked(redo), cleared=cleared)
     _require_texts(config, workdir, chosen, cleared=cleared)
-    _require_sources(config, workdir, chosen, cleared=cleared)
     _require_compatible(config, workdir, chosen, cleared=cleared)
-    idle = checked(redo) - {phase.name for phase in chosen}
-    if idle:
-      raise UserError(
-        f"--redo={min(idle)} is not among --phases: nothing would make it anew"
-      )
+    _require_sources(config, workdir, chosen, cleared, progress)
     _clear(workdir, cleared, progress)
     whole: set[str] = set()
     for number, phase in enumerate(chosen, start=1):
@@ -177,18 +173,10 @@ def _keep_foreign(folder: epath.Path, progress: Progress) -> None:
     )
 
 
-def _require_sources(
-  config: Config,
-  workdir: epath.Path,
-  phases: Sequence[Phase],
-  *,
-  cleared: Collection[str],
+def _require_phases(
+  phases: Sequence[Phase], *, redo: Collection[str], cleared: Collection[str]
 ) -> None:
-  """Looks for what the phases that are cleared will be made of.
-
-  Raises:
-    UserError: It is not there, or is about to be cleared itself.
-  """
+  """Raises UserError where --redo clears what --phases does not make anew."""
   chosen = {phase.name for phase in phases}
   for phase in phases:
     for name in phase.reads:
@@ -197,14 +185,36 @@ def _require_sources(
           f"--redo clears {name}, which {phase.name} needs and --phases leaves "
           f"out: add {name} to --phases"
         )
-  for phase in (phase for phase in phases if phase.name in cleared):
+  if idle := set(redo) - chosen:
+    raise UserError(
+      f"--redo={min(idle)} is not among --phases: nothing would make it anew"
+    )
+
+
+def _require_sources(
+  config: Config,
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  cleared: Collection[str],
+  progress: Progress,
+) -> None:
+  """Looks for what the phases that are there and cleared will be made of.
+
+  Raises:
+    UserError: It is not there, or no good.
+    PretrainedError: The same, of a model's folder.
+  """
+  for phase in phases:
+    if phase.name not in cleared or not (workdir / phase.name).exists():
+      continue
     if recipes.is_gone(phase, config, workdir):
       raise UserError(
         f"--redo clears {phase.name}, whose model is not there any more: put"
         f" it back, or name another with --config.{phase.model}"
       )
     if phase.require is not None:
-      phase.require(config, workdir, Progress(quiet=True))
+      progress.say(f"--redo={phase.name} looks first for what it will need")
+      phase.require(config, workdir, cleared, progress)
 
 
 def _require_texts(
@@ -221,8 +231,10 @@ def _require_texts(
   """
   for phase in phases:
     files = recipes.texts_of(phase, config)
-    is_done = artefacts.read_manifest(workdir / phase.name) is not None
-    if files and (phase.name in cleared or not is_done):
+    if files and (
+      phase.name in cleared
+      or artefacts.read_manifest(workdir / phase.name) is None
+    ):
       general_text.require_files(files)
 
 

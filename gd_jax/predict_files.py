@@ -33,6 +33,7 @@ from gd_jax.progress import Progress
 _ROWS_AT_A_TIME = 512
 _TOLD = 10
 _COLUMNS = ("line", "label", "probability", "error")
+_UNFINISHED = ".tmp"
 _ESCAPES = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -62,8 +63,6 @@ def main(argv: list[str]) -> int:
       else:
         source = os.path.expanduser(flags.input)
         target = os.path.expanduser(flags.output)
-        if _is_stdout(target):
-          target = "-"
         _answer_file(classifier, source, target, progress)
   except BrokenPipeError:
     # Whoever reads the answers, such as `head`, has enough of them.
@@ -130,7 +129,7 @@ def _answer_file(
       file = stack.enter_context(open(source, "rb"))
       size = os.fstat(file.fileno()).st_size
     _require_another_file(file, target)
-    out = stack.enter_context(_output(target))
+    out = stack.enter_context(_output("-" if _is_stdout(target) else target))
     write = _writer(target, out)
     bar = None
     if size:  # of a pipe it isn't known
@@ -189,7 +188,10 @@ def _require_output(flags: argparse.Namespace) -> None:
       f"--output={flags.output} would hold JSON lines: name it .jsonl, or .tsv"
       " for columns"
     )
-  folder = os.path.dirname(os.path.expanduser(flags.output)) or "."
+  target = os.path.expanduser(flags.output)
+  if not target or os.path.isdir(target):
+    raise UserError(f"--output={flags.output} is no file: name one in it")
+  folder = os.path.dirname(target) or "."
   if not os.path.isdir(folder):
     raise UserError(f"--output={flags.output}: there is no folder {folder}")
 
@@ -209,9 +211,12 @@ def _told(error: OSError, flags: argparse.Namespace) -> str:
       f"the disk of --output={flags.output} is full: make room and give the"
       " command again"
     )
-  if not error.filename:
+  file = error.filename
+  if not file:
     return str(error)
-  return f"{error.filename}: {error.strerror}: name another, or mend it"
+  if str(file).endswith(_UNFINISHED):
+    file = f"--output={flags.output}"
+  return f"{file}: {error.strerror}: name another, or mend it"
 
 
 def _require_another_file(file: BinaryIO, target: str) -> None:
@@ -248,7 +253,9 @@ def _output(target: str) -> Iterator[TextIO]:
     return
   path = os.path.realpath(target)
   folder, name = os.path.split(path)
-  temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
+  temporary = os.path.join(
+    folder, f".{name}.{secrets.token_hex(4)}{_UNFINISHED}"
+  )
   try:
     with open(temporary, "w", encoding="utf-8", newline="\n") as file:
       if before is not None:

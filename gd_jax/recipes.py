@@ -4,7 +4,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from etils import epath
@@ -36,9 +36,10 @@ class Phase:
       each with the test (was, now) -> whether it only adds.
     follows: artefacts of `reads` that may change under it: it keeps, piece by
       piece, what still fits.
-    require: require(config, workdir, progress) raises UserError where what it
-      reads from outside of the workdir is not there or no good; None: it reads
-      nothing. Asked before anything is removed for it.
+    require: require(config, workdir, cleared, progress) raises UserError, or
+      PretrainedError, where what it needs is not there or no good: from
+      outside of the workdir, or of phases that are not `cleared`. Asked before
+      anything is removed for it; None: nothing is to be asked.
     model: the field that names the weights it begins with, if any.
     texts: the field that names files of text it reads, if any; without such
       files the section of its settings, `reading`, decides nothing.
@@ -56,7 +57,9 @@ class Phase:
     default_factory=dict
   )
   follows: tuple[str, ...] = ()
-  require: Callable[[Config, epath.Path, Progress], None] | None = None
+  require: (
+    Callable[[Config, epath.Path, Collection[str], Progress], None] | None
+  ) = None
   model: str | None = None
   texts: str | None = None
   reading: str | None = None
@@ -187,7 +190,7 @@ def unseen(
 ) -> str | None:
   """Why the files that a finished phase was made from can't be compared.
 
-  None where they can, and where they come from an archive that is not here.
+  None where they can, and where nothing tells of what they held.
   """
   if phase.name != "data" or "source" not in manifest["inputs"]:
     return None
@@ -197,7 +200,7 @@ def unseen(
 def told(difference: artefacts.Difference, config: Config) -> str:
   """A difference in words; digests of files would tell a reader nothing."""
   if difference.field == "the artefact source":
-    return f"{tasks.place(config)} held other rows then"
+    return f"it is not of the rows that {tasks.place(config)} has now"
   return str(difference)
 
 

@@ -53,3 +53,5 @@ def test_a_traceback_that_was_quoted_becomes_its_last_line():
   assert failures.one_line(ValueError("a\n  b")) == "a b"
   assert failures.one_line(ValueError()) == "ValueError"
   assert failures.one_line(ValueError("no flag", "x")) == "no flag: x"
+  undecodable = UnicodeDecodeError("utf-8", b"x" * 999, 0, 1, "bad")
+  assert len(failures.one_line(undecodable)) < 99

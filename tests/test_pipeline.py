@@ -11,6 +11,7 @@ from gd_jax import (
   artefacts,
   journal,
   pipeline,
+  recipes,
   signals,
   verifier,
   workdirs,
@@ -93,6 +94,20 @@ def test_a_redo_that_is_refused_removes_nothing(
     house.go(config, tmp_path, progress, **options)
   assert {path.name for path in tmp_path.iterdir()} >= {*ALL}
   assert house.ran == []
+
+
+# Dies if: a redo goes without looking for files of general text that are read
+# anew, or wants a model for what is not there to be redone.
+def test_a_redo_looks_for_what_it_reads(
+  house, config, tmp_path, progress, monkeypatch
+):
+  house.lacks = "model"
+  assert house.go(config, tmp_path, progress, redo=["draw"]) == ALL
+  house.lacks = ""
+  monkeypatch.setattr(recipes, "texts_of", lambda phase, config: ("/no.txt",))
+  with pytest.raises(UserError, match=r"no\.txt"):
+    house.go(config, tmp_path, progress, redo=["draw"])
+  assert house.ran == [] and (tmp_path / "draw/manifest.json").exists()
 
 
 # Dies if: --redo deletes a user's folder that has the name of a phase.

@@ -104,6 +104,10 @@ def test_a_redo_takes_nothing_over_from_later_points(tmp_path, monkeypatch):
   names = [sweeps.folder_name(point) for point in points]
   for name in names:
     (tmp_path / name / "data").mkdir(parents=True)
+  # One that was not begun is no workdir to take over from.
+  points = [*points, {"students.lr": 1.0}, {"students.lr": 2.0}]
+  (tmp_path / sweeps.folder_name(points[-2])).mkdir()
   quiet = Progress(quiet=True)
   sweeps.run(_config(), points, tmp_path, redo=["teacher"], progress=quiet)
-  assert taken == [(name, names[:i]) for i, name in enumerate(names)]
+  assert taken[:3] == [(name, names[:i]) for i, name in enumerate(names)]
+  assert taken[4][1] == names

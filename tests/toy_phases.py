@@ -51,7 +51,7 @@ class House:
 
     return run
 
-  def _require(self, config, workdir, progress):
+  def _require(self, config, workdir, cleared, progress):
     if self.lacks:
       raise UserError(f"no such {self.lacks}")
 

@@ -137,14 +137,12 @@ def source_fingerprint(config: Any) -> str | None:
 
 
 def why_unseen(config: Any) -> str | None:
-  """What is wrong with the files of `config.task`; None where they are there.
-
-  A public archive counts as there, downloaded or not: its rows are known.
-  """
+  """Why `source_fingerprint` is None for `config`; None where it is not."""
   if config.task.startswith(catalogue.PREFIX):
-    return None
+    return f"sets of the TFDS catalogue, as {config.task}, have no fingerprint"
   try:
-    prepared.fingerprint(find_sources(config))
+    if prepared.fingerprint(find_sources(config)) is None:
+      return f"the archive of {config.task} is not downloaded"
   except UserError as error:
     return str(error)
   return None

@@ -111,7 +111,7 @@ def pieces(tokenizer: Tokenizer) -> dict[str, Any]:
 
 def _runtime(package: str | None) -> dict[str, bytes]:
   """The runtime's files, out of the npm package."""
-  data = _package(package)
+  data = read_package(package)
   with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
     return {name: _member(archive, f"package/dist/{name}") for name in _RUNTIME}
 
@@ -122,7 +122,8 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
   return file.read()
 
 
-def _package(package: str | None) -> bytes:
+def read_package(package: str | None) -> bytes:
+  """ONNX Runtime Web as npm has it; raises UserError where it can't be had."""
   path = epath.Path(package or hub.cache_dir() / _PACKAGE).expanduser()
   if package is None and not path.exists():
     hub.make_cache_dir()

@@ -4,6 +4,7 @@
 
 import unicodedata
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from etils import epath
@@ -99,9 +100,14 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   return {**counts, "dropped_test_copies": dropped}
 
 
-def require(config: Any, workdir: epath.Path, progress: Progress) -> None:
+def require(
+  config: Any,
+  workdir: epath.Path,
+  cleared: Collection[str],
+  progress: Progress,
+) -> None:
   """Raises UserError where `run` would, for the rows; writes nothing."""
-  del workdir
+  del workdir, cleared
   _, pool, labelled = _drawn(config, progress)
   _unlabelled(config.data, pool, labelled)
 
@@ -203,7 +209,7 @@ def _spelt_alike(labels: tuple[str, ...]) -> list[list[str]]:
   """Labels that differ by case, or by how their accents are stored, alone."""
   found: dict[str, list[str]] = {}
   for label in labels:
-    plain = unicodedata.normalize("NFKC", label).casefold()
+    plain = unicodedata.normalize("NFC", label).casefold()
     found.setdefault(plain, []).append(label)
   return [names for names in found.values() if len(names) > 1]
 

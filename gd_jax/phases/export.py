@@ -3,7 +3,7 @@
 """students/, report/ -> export/: one student in a folder that stands alone."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -62,6 +62,18 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   command = shlex.join(["gd-jax-predict", f"--model={folder}"])
   progress.say(f"export: {folder} answers by {command} --text=...")
   return {"students": 1, "bytes": dict(sizes)}
+
+
+def require(
+  config: Any,
+  workdir: epath.Path,
+  cleared: Collection[str],
+  progress: Progress,
+) -> None:
+  """Raises UserError where the demo is asked for and its runtime not there."""
+  del workdir, cleared, progress
+  if "demo" in config.export.formats:
+    demo.read_package(config.export.onnxruntime_web)
 
 
 def _about(

@@ -9,7 +9,7 @@ says later what a generated text is.
 import collections
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from etils import epath
@@ -270,13 +270,20 @@ KINDS: dict[str, Callable[..., Any]] = {
 
 
 def require(
-  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+  config: config_dict.ConfigDict,
+  workdir: epath.Path,
+  cleared: Collection[str],
+  progress: Progress,
 ) -> None:
-  """Raises UserError where the model to begin with is not there or no good."""
-  del workdir, progress
+  """Loads the model to begin with.
+
+  Raises:
+    UserError: It is not there, or has too few positions.
+    PretrainedError: Its folder is no good.
+  """
+  del workdir, cleared, progress
   c = config.generator
-  if c.kind != "scratch":  # which begins with nothing
-    KINDS[c.kind](c, config.seed, [], ())
+  KINDS[c.kind](c, config.seed, [], ())
 
 
 def _fitted(c, model_config: Any, tokenizer, labels: Sequence[str]) -> Any:

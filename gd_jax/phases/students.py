@@ -11,15 +11,17 @@ generated texts, gd is kd to the last bit.
 import functools
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, checkpoints, devices, hosts
+from gd_jax import artefacts, checkpoints, devices, hosts, hub
 from gd_jax.data import student_rows, tokenizers, vocabulary
 from gd_jax.errors import UserError
+from gd_jax.models import hf_configs
 from gd_jax.progress import Progress
 from gd_jax.training import (
   arms,
@@ -159,15 +161,29 @@ def _setting(
 
 
 def require(
-  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+  config: config_dict.ConfigDict,
+  workdir: epath.Path,
+  cleared: Collection[str],
+  progress: Progress,
 ) -> None:
-  """Raises UserError where the teacher, if it is there, has too few numbers."""
+  """Looks whether the teacher, the one that stays or a new one, is wide enough.
+
+  Raises:
+    UserError: It is not, or the model that a new one begins with is not there.
+    PretrainedError: That model's folder is no good.
+  """
   del progress
   _, width, embeddings = student_setting.words(config.students)
-  teacher = workdir / "teacher/model.json"
-  if embeddings == "teacher" and teacher.exists():
-    of_teacher = artefacts.read_json(teacher)["config"]["width"]
-    vocabulary.require_width(width, of_teacher)
+  file = workdir / "teacher/model.json"
+  if embeddings != "teacher":
+    return
+  if "teacher" in cleared:
+    c = config.teacher
+    init = hub.resolve(c.init, allow_download=c.allow_download)
+    vocabulary.require_width(width, hf_configs.read_bert(init).width)
+  elif file.exists():
+    spec = artefacts.read_json(file)
+    vocabulary.require_width(width, spec["config"]["width"])
 
 
 def _vocabulary(

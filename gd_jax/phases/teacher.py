@@ -9,6 +9,7 @@ slower layers below, and several restarts judged on the held-out rows.
 
 import dataclasses
 import math
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -133,10 +134,18 @@ def run(
 
 
 def require(
-  config: config_dict.ConfigDict, workdir: epath.Path, progress: Progress
+  config: config_dict.ConfigDict,
+  workdir: epath.Path,
+  cleared: Collection[str],
+  progress: Progress,
 ) -> None:
-  """Raises UserError where the model to begin with is not there or no good."""
-  del workdir, progress
+  """Loads the model to begin with.
+
+  Raises:
+    UserError: It is not there, or has too few positions.
+    PretrainedError: Its folder is no good.
+  """
+  del workdir, cleared, progress
   _bert(config)
 
 
