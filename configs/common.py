@@ -302,9 +302,11 @@ def _students() -> config_dict.ConfigDict:
   c.eval_every_steps = 100
   # [evaluations] Without a better one; None: no stop. Change to save time.
   c.patience = config_dict.placeholder(int)
-  # [share] Of the steps, before which none is the best; None: from the first.
-  # Change to 0.5 where few held-out rows would choose an early one by luck.
+  # [share] Of the steps, before which none is the best, lest few held-out rows
+  # choose an early one by luck; None: from the first. Change to None where
+  # hundreds of rows are held out.
   c.select_from = config_dict.placeholder(float)
+  c.select_from = 0.5
   # [name] "kl" at a temperature, or "mse" of logits. Change to compare.
   c.loss = "kl"
   # [factor] Softens both distributions of "kl". Change between 1 and 4.
