@@ -204,16 +204,20 @@ def _require_sources(
     UserError: It is not there, or no good.
     PretrainedError: The same, of a model's folder.
   """
-  for phase in phases:
-    if phase.name not in cleared or not (workdir / phase.name).exists():
-      continue
+  going = [
+    phase
+    for phase in phases
+    if phase.name in cleared and (workdir / phase.name).exists()
+  ]
+  if going:
+    progress.say("--redo looks first for what it will need")
+  for phase in going:
     if recipes.is_gone(phase, config, workdir):
       raise UserError(
         f"--redo clears {phase.name}, whose model is not there any more: put"
         f" it back, or name another with --config.{phase.model}"
       )
     if phase.require is not None:
-      progress.say(f"--redo={phase.name} looks first for what it will need")
       phase.require(config, workdir, cleared, progress)
 
 
