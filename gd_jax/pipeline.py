@@ -19,10 +19,10 @@ from gd_jax import (
   peaks,
   profiling,
   recipes,
+  requirements,
   signals,
   workdirs,
 )
-from gd_jax.data import general_text
 from gd_jax.errors import UserError
 from gd_jax.phase_table import PHASES
 from gd_jax.progress import Progress
@@ -85,10 +85,10 @@ def run(
     workdirs.sweep_leftovers(workdir, NAMES)
     cleared = dependents(checked(redo))
     # All that can be refused is refused before anything is removed.
-    _require_phases(chosen, redo=checked(redo), cleared=cleared)
-    _require_texts(config, workdir, chosen, cleared=cleared)
+    requirements.require_phases(chosen, redo=checked(redo), cleared=cleared)
+    requirements.require_texts(config, workdir, chosen, cleared=cleared)
     _require_compatible(config, workdir, chosen, cleared=cleared)
-    _require_sources(config, workdir, chosen, cleared, progress)
+    requirements.require_sources(config, workdir, chosen, cleared, progress)
     _clear(workdir, cleared, progress)
     whole: set[str] = set()
     for number, phase in enumerate(chosen, start=1):
@@ -171,75 +171,6 @@ def _keep_foreign(folder: epath.Path, progress: Progress) -> None:
     progress.warn(
       f"{names[0]} in {folder} was not made here: it is kept, in {aside}"
     )
-
-
-def _require_phases(
-  phases: Sequence[Phase], *, redo: Collection[str], cleared: Collection[str]
-) -> None:
-  """Raises UserError where --redo clears what --phases does not make anew."""
-  chosen = {phase.name for phase in phases}
-  for phase in phases:
-    for name in phase.reads:
-      if name in cleared and name not in chosen:
-        raise UserError(
-          f"--redo clears {name}, which {phase.name} needs and --phases leaves "
-          f"out: add {name} to --phases"
-        )
-  if idle := set(redo) - chosen:
-    raise UserError(
-      f"--redo={min(idle)} is not among --phases: nothing would make it anew"
-    )
-
-
-def _require_sources(
-  config: Config,
-  workdir: epath.Path,
-  phases: Sequence[Phase],
-  cleared: Collection[str],
-  progress: Progress,
-) -> None:
-  """Looks for what the phases that are there and cleared will be made of.
-
-  Raises:
-    UserError: It is not there, or no good.
-    PretrainedError: The same, of a model's folder.
-  """
-  going = [
-    phase
-    for phase in phases
-    if phase.name in cleared and (workdir / phase.name).exists()
-  ]
-  if going:
-    progress.say("--redo looks first for what it will need")
-  for phase in going:
-    if recipes.is_gone(phase, config, workdir):
-      raise UserError(
-        f"--redo clears {phase.name}, whose model is not there any more: put"
-        f" it back, or name another with --config.{phase.model}"
-      )
-    if phase.require is not None:
-      phase.require(config, workdir, cleared, progress)
-
-
-def _require_texts(
-  config: Config,
-  workdir: epath.Path,
-  phases: Sequence[Phase],
-  *,
-  cleared: Collection[str],
-) -> None:
-  """Looks for the files of general text before the phases that come earlier.
-
-  Raises:
-    UserError: One that is still to be read can't be, or two have one name.
-  """
-  for phase in phases:
-    files = recipes.texts_of(phase, config)
-    if files and (
-      phase.name in cleared
-      or artefacts.read_manifest(workdir / phase.name) is None
-    ):
-      general_text.require_files(files)
 
 
 def _require_compatible(

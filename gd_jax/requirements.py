@@ -1,0 +1,82 @@
+# Copyright 2026 The gd_jax Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked at before a run begins, and before --redo removes anything."""
+
+from collections.abc import Collection, Sequence
+
+from etils import epath
+
+from gd_jax import artefacts, recipes
+from gd_jax.data import general_text
+from gd_jax.errors import UserError
+from gd_jax.progress import Progress
+from gd_jax.recipes import Config, Phase
+
+
+def require_phases(
+  phases: Sequence[Phase], *, redo: Collection[str], cleared: Collection[str]
+) -> None:
+  """Raises UserError where --redo clears what --phases does not make anew."""
+  chosen = {phase.name for phase in phases}
+  for phase in phases:
+    for name in phase.reads:
+      if name in cleared and name not in chosen:
+        raise UserError(
+          f"--redo clears {name}, which {phase.name} needs and --phases leaves "
+          f"out: add {name} to --phases"
+        )
+  if idle := set(redo) - chosen:
+    raise UserError(
+      f"--redo={min(idle)} is not among --phases: nothing would make it anew"
+    )
+
+
+def require_sources(
+  config: Config,
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  cleared: Collection[str],
+  progress: Progress,
+) -> None:
+  """Looks for what the phases that are there and cleared will be made of.
+
+  Raises:
+    UserError: It is not there, or no good.
+    PretrainedError: The same, of a model's folder.
+  """
+  going = [
+    phase
+    for phase in phases
+    if phase.name in cleared and (workdir / phase.name).exists()
+  ]
+  if going:
+    progress.say("--redo looks first for what it will need")
+  for phase in going:
+    if recipes.is_gone(phase, config, workdir):
+      raise UserError(
+        f"--redo clears {phase.name}, whose model is not there any more: put"
+        f" it back, or name another with --config.{phase.model}"
+      )
+    if phase.require is not None:
+      phase.require(config, workdir, cleared, progress)
+
+
+def require_texts(
+  config: Config,
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  *,
+  cleared: Collection[str],
+) -> None:
+  """Looks for the files of general text before the phases that come earlier.
+
+  Raises:
+    UserError: One that is still to be read can't be, or two have one name.
+  """
+  for phase in phases:
+    files = recipes.texts_of(phase, config)
+    if files and (
+      phase.name in cleared
+      or artefacts.read_manifest(workdir / phase.name) is None
+    ):
+      general_text.require_files(files)
