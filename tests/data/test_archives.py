@@ -216,8 +216,11 @@ def test_once_prepared_the_archive_is_not_needed(tmp_path, site, monkeypatch):
   config = common.get_config("dbpedia")
   config.data.cache_dir = str(tmp_path / "cache")
   assert tasks.source_fingerprint(config) is None
+  # Rows that were files' can't be told from the archive's then.
+  assert tasks.why_unseen(config) == "the archive of dbpedia is not downloaded"
   first = _load(tmp_path, "dbpedia")
   assert tasks.source_fingerprint(config) is not None
+  assert tasks.why_unseen(config) is None
   (tmp_path / "cache" / "downloads" / "dbpedia_csv.tgz").unlink()
   assert _load(tmp_path, "dbpedia", allow_download=False) == first
 
