@@ -124,8 +124,9 @@ def test_products_of_bfloat16_take_half_of_their_weights(config, texts):
   config.corpus.matmul_dtype = "bfloat16"
   found = footprints.corpus(config, texts, CPU)
   width = 64
-  multiplied = width * 300 + 2 * 12 * width**2  # the head, and two layers
-  assert whole.weights - found.weights == 2 * multiplied
+  layers = 2 * 12 * width**2
+  before, after = 300 * width + layers, 512 * width + layers  # with the head
+  assert whole.weights - found.weights == 4 * before - 2 * after
   assert whole.what.endswith("float32") and found.what.endswith("bfloat16")
   assert found.traffic < whole.traffic
 
