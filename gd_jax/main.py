@@ -12,6 +12,7 @@ import pathlib
 import re
 import shlex
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -268,6 +269,7 @@ def _keep_quiet() -> None:
   absl_logging.set_verbosity(absl_logging.FATAL)
   logging.getLogger("asyncio").setLevel(logging.CRITICAL)
   sys.unraisablehook = _unraisable
+  threading.excepthook = _in_a_thread
   for name in ("jax", "orbax", "flax", "tensorflow_datasets", "transformers"):
     logging.getLogger(name).setLevel(logging.ERROR)
   warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -276,11 +278,19 @@ def _keep_quiet() -> None:
 
 def _unraisable(unraisable: Any) -> None:
   error = unraisable.exc_value
-  # Writers that are closed at exit: that the disk is full was said before.
-  is_full = isinstance(error, OSError) and error.errno in failures.FULL
   # TensorStore's threads tell of writes to a loop that has given up on them.
-  if not is_full and "loop is closed" not in str(error):
+  if not _says_full(error) and "loop is closed" not in str(error):
     sys.__unraisablehook__(unraisable)
+
+
+def _in_a_thread(raised: threading.ExceptHookArgs) -> None:
+  if not _says_full(raised.exc_value):
+    threading.__excepthook__(raised)
+
+
+def _says_full(error: BaseException | None) -> bool:
+  """Whether a writer that is closed at exit tells what was said before."""
+  return isinstance(error, OSError) and error.errno in failures.FULL
 
 
 def _as_given(argv: Sequence[str]) -> list[str]:

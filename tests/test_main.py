@@ -4,6 +4,7 @@ import errno
 import pathlib
 import subprocess
 import sys
+import threading
 
 import pytest
 from absl.testing import flagsaver
@@ -18,6 +19,7 @@ def command(monkeypatch, capsys):
   """Runs a command line; returns its exit code and what it said."""
   monkeypatch.chdir(CONFIGS.parent)
   monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+  monkeypatch.setattr(threading, "excepthook", threading.excepthook)
 
   def run(*flags):
     saved = flagsaver.save_flag_values()
@@ -275,3 +277,19 @@ def test_profile_writes_a_trace_of_the_run(command, monkeypatch, tmp_path):
 )
 def test_a_command_can_be_given_again_as_it_is_said(argv, words):
   assert main._as_given(argv) == words
+
+
+# Dies if: TensorBoard's thread tells of a full disk by a traceback, or another
+# error of a thread is kept quiet.
+def test_a_thread_tells_of_a_full_disk_no_more(monkeypatch, capsys):
+  monkeypatch.setattr(threading, "excepthook", main._in_a_thread)
+
+  def fail(error):
+    raise error
+
+  for error in (OSError(errno.ENOSPC, "full"), ValueError("a bug")):
+    thread = threading.Thread(target=fail, args=(error,))
+    thread.start()
+    thread.join()
+  said = capsys.readouterr().err
+  assert "ValueError: a bug" in said and "full" not in said
