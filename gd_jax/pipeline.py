@@ -85,7 +85,9 @@ def run(
     workdirs.sweep_leftovers(workdir, NAMES)
     cleared = dependents(checked(redo))
     # All that can be refused is refused before anything is removed.
-    requirements.require_phases(chosen, redo=checked(redo), cleared=cleared)
+    requirements.require_phases(
+      workdir, chosen, redo=checked(redo), cleared=cleared
+    )
     requirements.require_texts(config, workdir, chosen, cleared=cleared)
     _require_compatible(config, workdir, chosen, cleared=cleared)
     requirements.require_sources(config, workdir, chosen, cleared, progress)

@@ -14,7 +14,11 @@ from gd_jax.recipes import Config, Phase
 
 
 def require_phases(
-  phases: Sequence[Phase], *, redo: Collection[str], cleared: Collection[str]
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  *,
+  redo: Collection[str],
+  cleared: Collection[str],
 ) -> None:
   """Raises UserError where --redo clears what --phases does not make anew."""
   chosen = {phase.name for phase in phases}
@@ -25,7 +29,8 @@ def require_phases(
           f"--redo clears {name}, which {phase.name} needs and --phases leaves "
           f"out: add {name} to --phases"
         )
-  if idle := set(redo) - chosen:
+  idle = set(redo) - chosen
+  if idle := [name for name in idle if (workdir / name).exists()]:
     raise UserError(
       f"--redo={min(idle)} is not among --phases: nothing would make it anew"
     )
