@@ -284,7 +284,13 @@ def _unraisable(unraisable: Any) -> None:
 
 
 def _in_a_thread(raised: threading.ExceptHookArgs) -> None:
-  if not _says_full(raised.exc_value):
+  # TensorBoard's, whose queue is closed under it as the program leaves.
+  is_left_behind = (
+    raised.thread is not None
+    and raised.thread.daemon
+    and not threading.main_thread().is_alive()
+  )
+  if not is_left_behind and not _says_full(raised.exc_value):
     threading.__excepthook__(raised)
 
 

@@ -293,3 +293,10 @@ def test_a_thread_tells_of_a_full_disk_no_more(monkeypatch, capsys):
     thread.join()
   said = capsys.readouterr().err
   assert "ValueError: a bug" in said and "full" not in said
+  # As the program leaves, its main thread has ended.
+  over = threading.Thread()
+  monkeypatch.setattr(threading, "main_thread", lambda: over)
+  thread = threading.Thread(target=fail, args=(EOFError(),), daemon=True)
+  thread.start()
+  thread.join()
+  assert not capsys.readouterr().err
