@@ -174,9 +174,9 @@ def require(
   """
   del progress
   _, width, embeddings = student_setting.words(config.students)
-  file = workdir / "teacher/model.json"
   if embeddings != "teacher":
     return
+  file = workdir / "teacher/model.json"
   if "teacher" in cleared:
     c = config.teacher
     init = hub.resolve(c.init, allow_download=c.allow_download)
