@@ -120,6 +120,9 @@ def _add_memory_fields(c: config_dict.ConfigDict) -> None:
   # [name] "bfloat16": of activations; parameters are float32. None: "float32".
   # Change to "bfloat16" on GPUs and TPUs; on a CPU it is slower.
   c.dtype = config_dict.placeholder(str)
+  # [name] "bfloat16": of what layers multiply in training; sums, gradients and
+  # all between are of dtype. None: of dtype too. Change on CPUs with AMX.
+  c.matmul_dtype = config_dict.placeholder(str)
   # [yes or no] Compute activations anew. Change where a step does not fit.
   c.remat = False
 

@@ -149,12 +149,18 @@ _TRAINED = {
   "torch_teacher": "a step of MiniLM",
   "torch_generator": "a step of GPT-2",
 }
+# With matmul_dtype=bfloat16, in files of their own.
+_ROUNDED = {
+  "autocast_teacher": "a step of MiniLM, bfloat16 products",
+  "autocast_generator": "a step of GPT-2, bfloat16 products",
+}
 
 
 def _training(file: pathlib.Path) -> list[list[str]]:
   found = json.loads(file.read_text())
   machine, lines = found["machine"], []
-  for name, words in _TRAINED.items():
+  rounded = not _ROUNDED.keys().isdisjoint(found["ratio"])
+  for name, words in (_ROUNDED if rounded else _TRAINED).items():
     cells = [NOT_RUN, ""]
     if name in found["ratio"]:
       # The file has our time over PyTorch's.
@@ -166,7 +172,8 @@ def _training(file: pathlib.Path) -> list[list[str]]:
         }
       )
     where = machine.get("cpu", machine["kind"])
-    lines.append([words, "PyTorch, eager", *cells, where, _commit(file)])
+    beside = f"PyTorch, eager{', autocast' if rounded else ''}"
+    lines.append([words, beside, *cells, where, _commit(file)])
   return lines
 
 

@@ -24,7 +24,11 @@ if hasattr(os, "sched_setaffinity"):
 import jax
 import ours
 
-_ROUNDS = {"student": 15, "sequential": 5, "teacher": 5, "generator": 3}
+# At the end of the name of a step with matmul_dtype=bfloat16.
+_ROUNDED = "_bfloat16"
+_DEFAULT = {"student": 15, "sequential": 5, "teacher": 5, "generator": 3}
+# The others are for CPUs with AMX; one has to ask for them.
+_ROUNDS = _DEFAULT | {f"teacher{_ROUNDED}": 5, f"generator{_ROUNDED}": 3}
 
 
 def measure(
@@ -34,7 +38,9 @@ def measure(
 
   Args:
     only: Of "student", "teacher", "generator" (a step's time over PyTorch's)
-      and "sequential" (many students' speed over one by one).
+      and "sequential" (many students' speed over one by one); of
+      "teacher_bfloat16" and "generator_bfloat16" (a step's time with
+      matmul_dtype over that without, and over PyTorch's under autocast).
     students: How many students side by side.
     rounds: Of every comparison; None: more for the faster ones.
     tiny: Shrink every model, to see that the programs run.
@@ -44,23 +50,11 @@ def measure(
   for what in only:
     times = rounds or _ROUNDS[what]
     if what == "sequential":
-      for name, size in ours.sizes(tiny=tiny).items():
-        mode, (one, vmapped) = ours.side_by_side(size, num_students=students)
-        auto = vmapped if mode == "vmap" else one
-        one_by_one, together, as_auto = alternate((one, vmapped, auto), times)
-        found[name] = divided(one_by_one, as_auto)
-        found[f"{name}_if_vmapped"] = divided(one_by_one, together)
-        seconds[f"{name}, one by one"] = statistics.median(one_by_one)
+      _side_by_side(students, times, tiny, found, seconds)
+    elif what.endswith(_ROUNDED):
+      _with_rounded_products(what, times, tiny, found, seconds)
     else:
-      # Late, because PyTorch is not needed for the comparison above.
-      import peers
-
-      steps = ours.STEPS[what](tiny=tiny), peers.STEPS[what](tiny=tiny)
-      mine, theirs = alternate(steps, times)
-      name = "torch" if what == "student" else f"torch_{what}"
-      found[name] = divided(mine, theirs)
-      seconds[what] = statistics.median(mine)
-      seconds[f"{what} of torch"] = statistics.median(theirs)
+      _against_torch(what, times, tiny, found, seconds)
     yield {
       "ratio": {
         name: rounded(statistics.median(values))
@@ -73,6 +67,45 @@ def measure(
       "students": students,
       "machine": machine(),
     }
+
+
+def _side_by_side(students, times, tiny, found, seconds) -> None:
+  for name, size in ours.sizes(tiny=tiny).items():
+    mode, (one, vmapped) = ours.side_by_side(size, num_students=students)
+    auto = vmapped if mode == "vmap" else one
+    one_by_one, together, as_auto = alternate((one, vmapped, auto), times)
+    found[name] = divided(one_by_one, as_auto)
+    found[f"{name}_if_vmapped"] = divided(one_by_one, together)
+    seconds[f"{name}, one by one"] = statistics.median(one_by_one)
+
+
+def _against_torch(what, times, tiny, found, seconds) -> None:
+  # Late, because PyTorch is not needed for the comparison above.
+  import peers
+
+  steps = ours.STEPS[what](tiny=tiny), peers.STEPS[what](tiny=tiny)
+  mine, theirs = alternate(steps, times)
+  name = "torch" if what == "student" else f"torch_{what}"
+  found[name] = divided(mine, theirs)
+  seconds[what] = statistics.median(mine)
+  seconds[f"{what} of torch"] = statistics.median(theirs)
+
+
+def _with_rounded_products(what, times, tiny, found, seconds) -> None:
+  import peers
+
+  model = what.removesuffix(_ROUNDED)
+  steps = (
+    ours.STEPS[model](tiny=tiny, matmul_dtype="bfloat16"),
+    ours.STEPS[model](tiny=tiny),
+    peers.STEPS[model](tiny=tiny, autocast=True),
+  )
+  mine, plain, theirs = alternate(steps, times)
+  found[f"float32_{model}"] = divided(mine, plain)
+  found[f"autocast_{model}"] = divided(mine, theirs)
+  seconds[what] = statistics.median(mine)
+  seconds[f"{model}, float32"] = statistics.median(plain)
+  seconds[f"{model} of torch, autocast"] = statistics.median(theirs)
 
 
 def alternate(
@@ -116,10 +149,12 @@ def machine() -> dict[str, Any]:
   cpuinfo = pathlib.Path("/proc/cpuinfo")
   flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
   packages = ("jax", "flax", "optax", "torch", "transformers")
+  wide = {"avx512f": ", AVX-512", "amx_bf16": ", AMX"}
   return {
     "platform": jax.default_backend(),
     "kind": jax.devices()[0].device_kind,
-    "cpu": platform.machine() + (", AVX-512" if "avx512f" in flags else ""),
+    "cpu": platform.machine()
+    + "".join(words for flag, words in wide.items() if flag in flags),
     "threads": 1,
     "versions": {name: metadata.version(name) for name in packages},
   }
@@ -128,7 +163,7 @@ def machine() -> dict[str, Any]:
 if __name__ == "__main__":
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--students", type=int, default=16)
-  parser.add_argument("--only", default=",".join(_ROUNDS))
+  parser.add_argument("--only", default=",".join(_DEFAULT))
   parser.add_argument("--rounds", type=int, default=None)
   parser.add_argument("--tiny", action="store_true")
   parser.add_argument("--out", type=pathlib.Path, required=True)

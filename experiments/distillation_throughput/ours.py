@@ -171,10 +171,12 @@ def _student(*, tiny: bool) -> Step:
   return student(size, num_students=1, alone=True)
 
 
-def _teacher(*, tiny: bool) -> Step:
+def _teacher(*, tiny: bool, matmul_dtype: str | None = None) -> Step:
   shape = MINILM | ({"num_layers": 1, "vocab_size": 500} if tiny else {})
   config = bert.BertConfig(**shape)
-  module = bert.BertClassifier(config, CLASSES, "cls")
+  module = bert.BertClassifier(
+    config, CLASSES, "cls", matmul_dtype=matmul_dtype
+  )
   tokens = token_batch(config.vocab_size, 32, LENGTH)
   batch = {
     "tokens": tokens,
@@ -184,13 +186,14 @@ def _teacher(*, tiny: bool) -> Step:
   return _finetune(module, losses.make_classifier_loss(module), batch)
 
 
-def _generator(*, tiny: bool) -> Step:
+def _generator(*, tiny: bool, matmul_dtype: str | None = None) -> Step:
   shape = {"num_layers": 1, "vocab_size": 500} if tiny else {}
   config = gpt2.Gpt2Config(**shape)
-  module = gpt2.Gpt2(config)
+  module = gpt2.Gpt2(config, matmul_dtype=matmul_dtype)
   tokens = token_batch(config.vocab_size, 16, 64)
   batch = {"tokens": tokens, "mask": np.ones_like(tokens)}
   return _finetune(module, losses.make_lm_loss(module), batch)
 
 
+# "teacher" and "generator" take a matmul_dtype.
 STEPS = {"student": _student, "teacher": _teacher, "generator": _generator}

@@ -1,6 +1,9 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The same training steps in PyTorch: AdamW, gradients clipped, dropout on."""
+"""The same training steps in PyTorch: AdamW, gradients clipped, dropout on.
+
+With `autocast` the forward pass is under autocast to bfloat16.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -49,14 +52,21 @@ class ResCnn(nn.Module):
     return self.classifier(self.drop(pooled))
 
 
-def _trainer(module: nn.Module, loss: Callable[[int], torch.Tensor]) -> Step:
+def _trainer(
+  module: nn.Module,
+  loss: Callable[[int], torch.Tensor],
+  *,
+  autocast: bool = False,
+) -> Step:
   module.train()
   optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
   counter = itertools.count()
 
   def run():
     optimizer.zero_grad()
-    loss(next(counter)).backward()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+      value = loss(next(counter))
+    value.backward()
     nn.utils.clip_grad_norm_(module.parameters(), 1.0)
     optimizer.step()
 
@@ -92,7 +102,7 @@ def _student(*, tiny: bool) -> Step:
   return _trainer(module, loss)
 
 
-def _teacher(*, tiny: bool) -> Step:
+def _teacher(*, tiny: bool, autocast: bool = False) -> Step:
   shape = ours.MINILM
   config = transformers.BertConfig(
     vocab_size=500 if tiny else 30_522,
@@ -110,10 +120,11 @@ def _teacher(*, tiny: bool) -> Step:
   return _trainer(
     module,
     lambda _: module(tokens, attention_mask=mask, labels=label).loss,
+    autocast=autocast,
   )
 
 
-def _generator(*, tiny: bool) -> Step:
+def _generator(*, tiny: bool, autocast: bool = False) -> Step:
   config = transformers.GPT2Config(
     vocab_size=500 if tiny else 50_257, n_layer=1 if tiny else 12
   )
@@ -124,6 +135,7 @@ def _generator(*, tiny: bool) -> Step:
   return _trainer(
     module,
     lambda _: module(tokens, attention_mask=mask, labels=tokens).loss,
+    autocast=autocast,
   )
 
 

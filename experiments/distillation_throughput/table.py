@@ -11,11 +11,18 @@ import pathlib
 from experiments.paper import readme
 
 HERE = pathlib.Path(__file__).parent
+_ROUNDED = "finetuning with matmul_dtype=bfloat16"
+# Of a file that has one of them, no others are looked for.
+_OF_AMX = ("float32_", "autocast_")
 # (name, in words, goal)
 ROWS = (
   ("torch", "student step, time over PyTorch's", "at most 0.9"),
   ("torch_teacher", "MiniLM finetuning, time over PyTorch's", "at most 1.3"),
   ("torch_generator", "GPT-2 finetuning, time over PyTorch's", "at most 1.1"),
+  ("float32_teacher", f"MiniLM {_ROUNDED}, time over float32's", "none"),
+  ("autocast_teacher", f"MiniLM {_ROUNDED}, time over PyTorch's", "none"),
+  ("float32_generator", f"GPT-2 {_ROUNDED}, time over float32's", "none"),
+  ("autocast_generator", f"GPT-2 {_ROUNDED}, time over PyTorch's", "none"),
   (
     "sequential_small_if_vmapped",
     "small students vmapped, speed over one by one",
@@ -46,7 +53,10 @@ def lines(results: pathlib.Path) -> list[list[str]]:
     where = machine["kind"]
     if machine["platform"] == "cpu":
       where = f"one core of a CPU ({machine['cpu']})"
+    of_amx = any(name.startswith(_OF_AMX) for name in made["ratio"])
     for name, words, goal in ROWS:
+      if name.startswith(_OF_AMX) != of_amx:
+        continue
       if name not in made["ratio"]:
         found.append([where, words, readme.NOT_RUN, "", "", goal])
         continue

@@ -6,6 +6,7 @@ Legend: B batch, L length (queries), M memory (keys), T cache length, N blocks
 of S positions, D model width, H heads, K head size.
 """
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -167,6 +168,7 @@ class Attention(nn.Module):
 
   Attributes:
     out_stddev: standard deviation of the output projection's initial weights.
+    matmul_dtype: As in `bert.Bert`.
   """
 
   width: int
@@ -174,18 +176,18 @@ class Attention(nn.Module):
   dropout: float = 0.0
   out_stddev: float = 0.02
   dtype: Any = jnp.float32
+  matmul_dtype: Any = None
 
   def setup(self):
     if self.width % self.num_heads:
       raise ValueError(
         f"width {self.width} is not a multiple of num_heads {self.num_heads}"
       )
-    self.qkv = linear.Dense(
-      3 * self.width, dtype=self.dtype, kernel_init=normal_init(0.02)
+    dense = functools.partial(
+      linear.dense, dtype=self.dtype, matmul_dtype=self.matmul_dtype
     )
-    self.out = linear.Dense(
-      self.width, dtype=self.dtype, kernel_init=normal_init(self.out_stddev)
-    )
+    self.qkv = dense(3 * self.width, kernel_init=normal_init(0.02))
+    self.out = dense(self.width, kernel_init=normal_init(self.out_stddev))
     self.drop = Dropout(self.dropout)
 
   def __call__(

@@ -47,16 +47,20 @@ class BertLayer(nn.Module):
 
   config: BertConfig
   dtype: Any = jnp.float32
+  matmul_dtype: Any = None
 
   def setup(self):
     c = self.config
-    init = attention.normal_init(0.02)
+    dtypes = {"dtype": self.dtype, "matmul_dtype": self.matmul_dtype}
+    dense = functools.partial(
+      linear.dense, kernel_init=attention.normal_init(0.02), **dtypes
+    )
     self.attention = attention.Attention(
-      c.width, c.num_heads, dropout=c.dropout, dtype=self.dtype
+      c.width, c.num_heads, dropout=c.dropout, **dtypes
     )
     self.attention_norm = attention.layer_norm(c, self.dtype)
-    self.up = linear.Dense(c.mlp_width, dtype=self.dtype, kernel_init=init)
-    self.down = linear.Dense(c.width, dtype=self.dtype, kernel_init=init)
+    self.up = dense(c.mlp_width)
+    self.down = dense(c.width)
     self.mlp_norm = attention.layer_norm(c, self.dtype)
     self.drop = Dropout(c.dropout)
 
@@ -80,11 +84,14 @@ class Bert(nn.Module):
   Attributes:
     remat: Whether a layer's activations are computed again for its gradients
       instead of kept: about a third more work for a fraction of the memory.
+    matmul_dtype: What the layers multiply is rounded to this, forward and for
+      the gradients, while sums and all between are of `dtype`; None: `dtype`.
   """
 
   config: BertConfig
   dtype: Any = jnp.float32
   remat: bool = False
+  matmul_dtype: Any = None
 
   def setup(self):
     c = self.config
@@ -98,7 +105,9 @@ class Bert(nn.Module):
     self.embed_norm = attention.layer_norm(c, self.dtype)
     self.drop = Dropout(c.dropout)
     layer = attention.maybe_remat(BertLayer, self.remat)
-    self.layers = [layer(c, self.dtype) for _ in range(c.num_layers)]
+    self.layers = [
+      layer(c, self.dtype, self.matmul_dtype) for _ in range(c.num_layers)
+    ]
 
   def __call__(
     self,
@@ -145,6 +154,7 @@ class BertClassifier(nn.Module):
   Attributes:
     pooling: "cls" is BERT's own (the first token through a tanh layer), "mean"
       is the mean over tokens that sentence encoders such as MiniLM learned.
+    matmul_dtype: As in `Bert`.
   """
 
   config: BertConfig
@@ -152,12 +162,13 @@ class BertClassifier(nn.Module):
   pooling: str = "mean"
   dtype: Any = jnp.float32
   remat: bool = False
+  matmul_dtype: Any = None
 
   def setup(self):
     if self.pooling not in ("cls", "mean"):
       raise ValueError(f'pooling is "cls" or "mean", not {self.pooling!r}')
     init = attention.normal_init(0.02)
-    self.bert = Bert(self.config, self.dtype, self.remat)
+    self.bert = Bert(self.config, self.dtype, self.remat, self.matmul_dtype)
     if self.pooling == "cls":
       self.pooler = nn.Dense(
         self.config.width, dtype=self.dtype, kernel_init=init
@@ -189,16 +200,18 @@ class BertDecoder(nn.Module):
 
   Attributes:
     remat: As in `Bert`.
+    matmul_dtype: As in `Bert`; of the head as well.
     cache_layout: As `attention.cache_layout` says it.
   """
 
   config: BertConfig
   dtype: Any = jnp.float32
   remat: bool = False
+  matmul_dtype: Any = None
   cache_layout: str = "by_head"
 
   def setup(self):
-    self.bert = Bert(self.config, self.dtype, self.remat)
+    self.bert = Bert(self.config, self.dtype, self.remat, self.matmul_dtype)
 
   def __call__(
     self,
@@ -236,4 +249,6 @@ class BertDecoder(nn.Module):
 
   def _logits(self, hidden):
     head = self.get_variable("params", "head")
-    return decoding.tied_logits(hidden, self.bert.word.embedding, head)
+    return decoding.tied_logits(
+      hidden, self.bert.word.embedding, head, matmul_dtype=self.matmul_dtype
+    )

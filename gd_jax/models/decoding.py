@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gd_jax.models import linear
+
 # A product of a multiple of so many columns is up to half again as fast by a
 # CPU's AMX as one of GPT-2's 50,257.
 _AMX_COLUMNS = 512
@@ -25,13 +27,19 @@ def tied_logits(
   hidden: Float[Array, "*B D"],
   table: Float[Array, "V D"],
   head: Float[Array, "D W"] | None = None,
+  *,
+  matmul_dtype: Any = None,
 ) -> Float[Array, "*B V"]:
   """Float32 logits of a head tied to the word embeddings.
 
   `head` is the same table, transposed once by `prepare`: on a CPU the matrix
   product over [D, V] is up to twice as fast as over [V, D]. Columns that
-  `prepare` added have no logits.
+  `prepare` added have no logits. Without it `matmul_dtype` is the dtype of
+  `linear.matmul`.
   """
+  if head is None and matmul_dtype is not None:
+    rows = hidden.astype(jnp.float32)
+    return linear.matmul(rows, table.T, dtype=matmul_dtype)
   weights = table.T.astype(hidden.dtype) if head is None else head
   logits = jnp.matmul(
     hidden.astype(weights.dtype), weights, preferred_element_type=jnp.float32

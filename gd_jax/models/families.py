@@ -26,6 +26,8 @@ _CONFIGS = {
   "bert_decoder": bert.BertConfig,
   "gpt2": gpt2.Gpt2Config,
 }
+# How a model is run, not what it is.
+_HOW_RUN = ("remat", "cache_layout", "matmul_dtype")
 
 
 def spec_of(module: nn.Module) -> dict[str, Any]:
@@ -33,8 +35,7 @@ def spec_of(module: nn.Module) -> dict[str, Any]:
   names = {model: family for family, model in FAMILIES.items()}
   spec: dict[str, Any] = {"family": names[type(module)]}
   for field in dataclasses.fields(module):
-    # The last two are how a model is run, not what it is.
-    if field.name in ("parent", "name", "remat", "cache_layout"):
+    if field.name in ("parent", "name", *_HOW_RUN):
       continue
     value: Any = getattr(module, field.name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

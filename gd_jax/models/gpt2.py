@@ -6,6 +6,7 @@ Legend: B batch, L length, D model width, V vocabulary.
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -36,6 +37,7 @@ class Gpt2Block(nn.Module):
 
   config: Gpt2Config
   dtype: Any = jnp.float32
+  matmul_dtype: Any = None
 
   def setup(self):
     c = self.config
@@ -48,14 +50,14 @@ class Gpt2Block(nn.Module):
       dropout=c.dropout,
       out_stddev=out_stddev,
       dtype=self.dtype,
+      matmul_dtype=self.matmul_dtype,
     )
     self.mlp_norm = attention.layer_norm(c, self.dtype)
-    self.up = linear.Dense(
-      c.mlp_width, dtype=self.dtype, kernel_init=attention.normal_init(0.02)
+    dense = functools.partial(
+      linear.dense, dtype=self.dtype, matmul_dtype=self.matmul_dtype
     )
-    self.down = linear.Dense(
-      c.width, dtype=self.dtype, kernel_init=attention.normal_init(out_stddev)
-    )
+    self.up = dense(c.mlp_width, kernel_init=attention.normal_init(0.02))
+    self.down = dense(c.width, kernel_init=attention.normal_init(out_stddev))
     self.drop = Dropout(c.dropout)
 
   def __call__(self, x, allowed, deterministic: bool = True):
@@ -80,12 +82,14 @@ class Gpt2(nn.Module):
 
   Attributes:
     remat: As in `bert.Bert`.
+    matmul_dtype: As in `bert.Bert`; of the head as well.
     cache_layout: As `attention.cache_layout` says it.
   """
 
   config: Gpt2Config
   dtype: Any = jnp.float32
   remat: bool = False
+  matmul_dtype: Any = None
   cache_layout: str = "by_head"
 
   def setup(self):
@@ -104,7 +108,9 @@ class Gpt2(nn.Module):
     )
     self.drop = Dropout(c.dropout)
     block = attention.maybe_remat(Gpt2Block, self.remat)
-    self.blocks = [block(c, self.dtype) for _ in range(c.num_layers)]
+    self.blocks = [
+      block(c, self.dtype, self.matmul_dtype) for _ in range(c.num_layers)
+    ]
     self.final_norm = attention.layer_norm(c, self.dtype)
 
   def __call__(
@@ -156,4 +162,9 @@ class Gpt2(nn.Module):
 
   def _logits(self, x):
     head = self.get_variable("params", "head")
-    return decoding.tied_logits(self.final_norm(x), self.word.embedding, head)
+    return decoding.tied_logits(
+      self.final_norm(x),
+      self.word.embedding,
+      head,
+      matmul_dtype=self.matmul_dtype,
+    )

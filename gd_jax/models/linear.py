@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
+from jax.experimental import layout
 from jaxtyping import Array, Float
 
 
@@ -19,6 +20,7 @@ def matmul(
   x: Float[Array, "*N I"],
   w: Float[Array, "I O"],
   *,
+  dtype: Any = None,
   precision: jax.lax.PrecisionLike = None,
 ) -> Float[Array, "*N O"]:
   """x @ w, with one dimension of rows to sum over in the gradient of w.
@@ -32,22 +34,73 @@ def matmul(
   weights are products of bfloat16 summed in float32, for which CPUs with AMX
   have instructions; a result in bfloat16 XLA's CPU backend makes by another,
   slower way.
+
+  Args:
+    x: Rows.
+    w: Weights.
+    dtype: What is multiplied, here and in the gradients, is rounded to this;
+      sums and both gradients are not. On a CPU of one device alone. None: as w
+      is.
+    precision: As `jax.lax.dot` has it; not together with `dtype`.
   """
   num_inputs, num_outputs = w.shape
-  y = jax.lax.dot(
-    x.reshape(-1, num_inputs).astype(w.dtype),
-    w,
-    precision=precision,
-    preferred_element_type=x.dtype,
-  )
+  rows = x.reshape(-1, num_inputs)
+  y: Any
+  if dtype is not None:
+    y = _rounded_product(dtype, rows, w)
+  else:
+    y = jax.lax.dot(
+      rows.astype(w.dtype),
+      w,
+      precision=precision,
+      preferred_element_type=x.dtype,
+    )
   # In full: of no rows at all, -1 could be anything.
   return y.reshape(*x.shape[:-1], num_outputs)
 
 
-def _dot_general(x, w, dimension_numbers, precision=None):
-  """What `nn.Dense` asks for, always of the last and the first dimension."""
-  del dimension_numbers
-  return matmul(x, w, precision=precision)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _rounded_product(
+  dtype: Any, x: Float[Array, "N I"], w: Float[Array, "I O"]
+) -> Float[Array, "N O"]:
+  """x @ w of numbers rounded to `dtype`, as its gradients are, in x's dtype."""
+  return _dot(dtype, x, w, x.dtype)
+
+
+def _rounded_forward(dtype, x, w):
+  # Rounded rows are all that the gradient of w needs, in half the memory.
+  return _rounded_product(dtype, x, w), (x.astype(dtype), w)
+
+
+def _rounded_backward(dtype, kept, g):
+  x, w = kept
+  dx = _dot(dtype, g, w.T, g.dtype)
+  # Row by row as well: XLA would make the transposed of a tied head's gradient
+  # by a product of transposed factors, which it has no bfloat16 for.
+  dw = _row_by_row(_dot(dtype, x.T, g, jnp.float32))
+  return dx, dw.astype(w.dtype)
+
+
+_rounded_product.defvjp(_rounded_forward, _rounded_backward)
+
+
+def _dot(dtype, a, b, result):
+  # Products of transposed views XLA's CPU backend makes without AMX, up to
+  # four times slower than a transposed copy and a product together.
+  a, b = (_row_by_row(x.astype(dtype)) for x in (a, b))
+  return jax.lax.dot(a, b, preferred_element_type=result)
+
+
+def _row_by_row(x):
+  """The same array, in a CPU's memory row by row and no transposed view.
+
+  XLA does not divide such an array over several devices, and gathers it.
+  """
+  return jax.lax.platform_dependent(
+    x,
+    cpu=lambda x: layout.with_layout_constraint(x, layout.Layout((0, 1))),
+    default=lambda x: x,
+  )
 
 
 def _promote(*args, dtype=None, inexact=True) -> list[Any]:
@@ -59,7 +112,22 @@ def _promote(*args, dtype=None, inexact=True) -> list[Any]:
   return [x, kernel, bias]
 
 
-# As `nn.Dense` in all else: its params, their names and first values.
-Dense = functools.partial(
-  nn.Dense, dot_general=_dot_general, promote_dtype=_promote
-)
+def dense(
+  features: int, *, matmul_dtype: Any = None, **fields: Any
+) -> nn.Dense:
+  """`nn.Dense`, with its params, their names and first values, by `matmul`.
+
+  Args:
+    features: O.
+    matmul_dtype: What is multiplied is rounded to this; see `matmul`.
+    **fields: Of `nn.Dense`.
+  """
+
+  def dot_general(x, w, dimension_numbers, precision=None):
+    # Always the last dimension and the first.
+    del dimension_numbers
+    return matmul(x, w, dtype=matmul_dtype, precision=precision)
+
+  return nn.Dense(
+    features, dot_general=dot_general, promote_dtype=_promote, **fields
+  )

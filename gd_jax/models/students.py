@@ -126,7 +126,7 @@ class ResCnn(nn.Module):
       embedding_init=nn.initializers.normal(0.1),
       name="embed",
     )(tokens)
-    x = linear.Dense(self.num_filters, dtype=self.dtype, name="widen")(drop(x))
+    x = linear.dense(self.num_filters, dtype=self.dtype, name="widen")(drop(x))
     for i in range(self.num_blocks):
       y = nn.gelu(conv(name=f"conv_{i}a")(norm(name=f"norm_{i}a")(x), real))
       y = conv(name=f"conv_{i}b")(norm(name=f"norm_{i}b")(y), real)

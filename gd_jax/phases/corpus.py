@@ -211,6 +211,7 @@ def drawing(c: config_dict.ConfigDict, model: Any, platform: str) -> Any:
   return model.clone(
     dtype=jnp.float32 if platform == "cpu" else jnp.bfloat16,
     remat=False,
+    matmul_dtype=None,
     cache_layout=c.cache_layout or attention.cache_layout(platform),
   )
 

@@ -78,6 +78,7 @@ def of_phase(
 def _teacher(config, texts: shapes.Texts, mesh: Mesh) -> dict[str, Program]:
   c = config.teacher
   memory.check_batch(c, "teacher", mesh)
+  memory.check_products(c, "teacher", mesh)
   module = shapes.teacher(config, texts.num_classes)
   params = shapes.params_of(module)
   num_rows = round(texts.num_labelled * (1 - config.data.heldout_fraction))
@@ -109,6 +110,7 @@ def _generator(config, texts: shapes.Texts, mesh: Mesh) -> dict[str, Program]:
     return _training(made, params, train, heldout, mesh)
 
   memory.check_batch(c, "generator", mesh)
+  memory.check_products(c, "generator", mesh)
   found = stage(c, c.max_tokens + 2)
   if c.pretrain_on:
     memory.check_batch(pretraining.batch_fields(c), pretraining.NAME, mesh)

@@ -21,14 +21,24 @@ def module_fields(c: config_dict.ConfigDict, name: str) -> dict[str, Any]:
   """What BERT and GPT-2 take from the section `name` of a config.
 
   Raises:
-    UserError: `dtype` is none of the known ones.
+    UserError: `dtype` or `matmul_dtype` is none of the known ones.
   """
   if c.dtype not in _DTYPES:
     raise UserError(
       f"config.{name}.dtype is {c.dtype!r}; it can be 'bfloat16', 'float32' or"
       " None, which is the same"
     )
-  return {"dtype": _DTYPES[c.dtype], "remat": c.remat}
+  if c.matmul_dtype not in (None, "bfloat16"):
+    raise UserError(
+      f"config.{name}.matmul_dtype is {c.matmul_dtype!r}; it can be 'bfloat16'"
+      " or None, which is dtype"
+    )
+  of_products = c.matmul_dtype and _DTYPES[c.matmul_dtype]
+  return {
+    "dtype": _DTYPES[c.dtype],
+    "matmul_dtype": of_products,
+    "remat": c.remat,
+  }
 
 
 def check_batch(c: config_dict.ConfigDict, name: str, mesh: Mesh) -> None:
@@ -43,6 +53,21 @@ def check_batch(c: config_dict.ConfigDict, name: str, mesh: Mesh) -> None:
       f"config.{name}.batch_size is {c.batch_size}: in {parts} parts on"
       f" {mesh.size} devices it has to be a multiple of"
       f" {max(parts, 1) * mesh.size}"
+    )
+
+
+def check_products(c: config_dict.ConfigDict, name: str, mesh: Mesh) -> None:
+  """Looks whether the devices can multiply by `matmul_dtype`.
+
+  Raises:
+    UserError: They are CPU devices, and several: XLA would gather all rows on
+      each of them, see `linear.matmul`.
+  """
+  of_cpus = all(device.platform == "cpu" for device in mesh.devices.flat)
+  if c.matmul_dtype is not None and of_cpus and mesh.size > 1:
+    raise UserError(
+      f"config.{name}.matmul_dtype is {c.matmul_dtype!r}, which is for one CPU"
+      f" device, and there are {mesh.size}: leave it None"
     )
 
 

@@ -216,7 +216,7 @@ def _recipe(
   c: config_dict.ConfigDict, module: Any, tokenizer: Tokenizer
 ) -> dict[str, Any]:
   """All but the texts that decides what the general model is."""
-  return {
+  recipe = {
     "kind": c.kind,
     "init": None if c.kind == "scratch" else hub.fingerprint(c.init),
     "model": families.spec_of(module),
@@ -224,6 +224,11 @@ def _recipe(
     "pretrain": c.pretrain.to_dict(),
     "accumulate_steps": c.accumulate_steps,
   }
+  # Where it is None nothing is said, as before it could be anything else:
+  # models that were kept then are found.
+  if c.matmul_dtype is not None:
+    recipe["matmul_dtype"] = c.matmul_dtype
+  return recipe
 
 
 def _load(folder: epath.Path) -> Pretrained:

@@ -47,3 +47,13 @@ def test_steps_against_torch(tmp_path):
   found = run(tmp_path, "student,teacher,generator")
   names = {"torch", "torch_teacher", "torch_generator"}
   assert set(found["ratio"]) == set(found["min"]) == set(found["max"]) == names
+
+
+@pytest.mark.slow
+@pytest.mark.parity
+def test_rounded_products_against_float32_and_autocast(tmp_path):
+  found = run(tmp_path, "teacher_bfloat16,generator_bfloat16")
+  assert set(found["ratio"]) == {
+    *("float32_teacher", "float32_generator"),
+    *("autocast_teacher", "autocast_generator"),
+  }

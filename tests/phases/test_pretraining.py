@@ -226,6 +226,21 @@ def test_evaluation_texts_make_a_model_of_their_own(
 PHASE = next(phase for phase in pipeline.PHASES if phase.name == "generator")
 
 
+# Dies if: a model is taken for one of other products; or those that were kept
+# before products could be of another dtype are found no more.
+def test_products_of_another_dtype_make_another_model(
+  drawn, general, progress, tmp_path
+):
+  generator.run(general, drawn, progress)
+  (kept,) = _kept(tmp_path)
+  recipe = artefacts.read_json(kept / "manifest.json")["config"]
+  assert "matmul_dtype" not in recipe
+  with general.unlocked():
+    general.generator.matmul_dtype = "bfloat16"
+  generator.run(general, drawn, progress)
+  assert len(_kept(tmp_path)) == 2
+
+
 def _finish(folder, config, inputs):
   artefacts.begin(folder, config=config, inputs=inputs)
   artefacts.finish(folder, config=config, inputs=inputs, counts={}, seconds=0)

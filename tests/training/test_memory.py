@@ -1,7 +1,10 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import types
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from configs import common
@@ -19,12 +22,18 @@ def _config(**fields):
 def test_fields_of_large_models():
   assert memory.module_fields(_config(), "teacher") == {
     "dtype": jnp.float32,
+    "matmul_dtype": None,
     "remat": False,
   }
   found = memory.module_fields(_config(dtype="bfloat16", remat=True), "teacher")
-  assert found == {"dtype": jnp.bfloat16, "remat": True}
+  assert found == {"dtype": jnp.bfloat16, "matmul_dtype": None, "remat": True}
+  found = memory.module_fields(_config(matmul_dtype="bfloat16"), "teacher")
+  assert found["dtype"] == jnp.float32
+  assert found["matmul_dtype"] == jnp.bfloat16
   with pytest.raises(UserError, match=r"config\.generator\.dtype is 'f16'"):
     memory.module_fields(_config(dtype="f16"), "generator")
+  with pytest.raises(UserError, match=r"generator\.matmul_dtype is 'int8'"):
+    memory.module_fields(_config(matmul_dtype="int8"), "generator")
 
 
 # Dies if: a batch that does not divide is let through, to fail within JAX.
@@ -35,6 +44,19 @@ def test_parts_that_do_not_divide_are_refused(parts):
   memory.check_batch(_config(accumulate_steps=8), "teacher", mesh)
   with pytest.raises(UserError, match="batch_size is 16: in"):
     memory.check_batch(_config(accumulate_steps=parts), "teacher", mesh)
+
+
+# Dies if: products that would gather all rows on each device are let through,
+# or those of one device are not.
+def test_products_of_several_cpu_devices_are_refused():
+  memory.check_products(
+    _config(matmul_dtype="bfloat16"), "teacher", devices.mesh()
+  )
+  one = jax.devices("cpu")[0]
+  several = types.SimpleNamespace(size=2, devices=np.array([[one, one]]))
+  memory.check_products(_config(), "teacher", several)
+  with pytest.raises(UserError, match=r"matmul_dtype is 'bfloat16', wh"):
+    memory.check_products(_config(matmul_dtype="bfloat16"), "teacher", several)
 
 
 # Dies if: the state shares its arrays with `params`, which a step would then
