@@ -254,6 +254,10 @@ def _soft_labels() -> config_dict.ConfigDict:
   # [texts] Of data.unlabelled; None: as many as are generated. Change to read
   # more of them.
   c.real_texts = config_dict.placeholder(int)
+  # [name] "bfloat16": of what the teacher's layers multiply as it reads; sums
+  # and all between are of teacher.dtype. None: of it too. Change on CPUs with
+  # AMX.
+  c.matmul_dtype = config_dict.placeholder(str)
   return c
 
 

@@ -60,6 +60,7 @@ _SHARE: Rule = _number(lambda x: 0 <= x <= 1), "between 0 and 1"
 _PART: Rule = _number(lambda x: 0 <= x < 1), "0 or more and below 1"
 _ABOVE_0_TO_1: Rule = _number(lambda x: 0 < x <= 1), "above 0 and at most 1"
 _ONE = _at_least(1)
+_PRODUCTS = _or_none(_one_of(("bfloat16",)))
 # Seeds are of at most 63 bits; nan and inf are not below it either.
 _NUMBERS_END = 2**63
 _TRAINING = {
@@ -69,6 +70,7 @@ _TRAINING = {
   "batch_size": _ONE,
   "warmup_fraction": _SHARE,
   "accumulate_steps": _or_none(_ONE),
+  "matmul_dtype": _PRODUCTS,
 }
 _RULES: dict[str, dict[str, Rule]] = {
   # [CLS], a word, [SEP].
@@ -126,6 +128,7 @@ _RULES: dict[str, dict[str, Rule]] = {
       (_number(lambda x: 0 < x <= 100), "above 0 and at most 100")
     ),
     "real_texts": _or_none(_FROM_0),
+    "matmul_dtype": _PRODUCTS,
   },
   "students": {
     "num_texts": _or_none(_FROM_0),

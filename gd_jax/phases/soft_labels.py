@@ -28,7 +28,7 @@ from gd_jax.data import (
 from gd_jax.errors import UserError
 from gd_jax.models import families
 from gd_jax.progress import Progress
-from gd_jax.training import metrics, predict
+from gd_jax.training import memory, metrics, predict
 
 NAME = "soft_labels"
 _TOKENS_PER_WORD = 1.4
@@ -65,10 +65,7 @@ def run(
     " unlabelled texts;"
     f" {devices.about(operations)}"
   )
-  teacher = "+".join(
-    artefacts.read_json(member / "params.json")["digest"]
-    for member in predict.members(workdir / "teacher")
-  )
+  teacher = _name_teacher(config.soft_labels, workdir / "teacher")
   files = [(logits.LABELLED, labelled)]
   files += [(logits.shard_name(index), rows) for index, rows in shards]
   if made:
@@ -157,7 +154,11 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
   """
   mesh = devices.local_mesh()
   folder = workdir / "teacher"
-  module = families.build(artefacts.read_json(folder / "model.json"))
+  memory.check_products(config.soft_labels, NAME, mesh)
+  module = reading(
+    config.soft_labels,
+    families.build(artefacts.read_json(folder / "model.json")),
+  )
   members = [
     jax.device_put(checkpoints.load_params(path), devices.everywhere(mesh))
     for path in predict.members(folder)
@@ -185,6 +186,21 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
     )
 
   return label, sum(map(predict.count_working, members))
+
+
+def reading(c: config_dict.ConfigDict, model: Any) -> Any:
+  """The model as the section `soft_labels` has it read, however trained."""
+  return model.clone(matmul_dtype=memory.of_products(c))
+
+
+def _name_teacher(c: config_dict.ConfigDict, folder: epath.Path) -> str:
+  """All that its logits depend on, but for the texts."""
+  members = [
+    artefacts.read_json(member / "params.json")["digest"]
+    for member in predict.members(folder)
+  ]
+  name = "+".join(members)
+  return name if c.matmul_dtype is None else f"{name} by {c.matmul_dtype}"
 
 
 def _shards(corpus: epath.Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:

@@ -22,7 +22,7 @@ from gd_jax import devices
 from gd_jax.data import formats
 from gd_jax.export import stablehlo
 from gd_jax.models import decoding, families
-from gd_jax.phases import corpus, teacher
+from gd_jax.phases import corpus, soft_labels, teacher
 from gd_jax.planning import shapes
 from gd_jax.reporting import readers
 from gd_jax.sampling import sampler
@@ -166,8 +166,11 @@ def _corpus(config, texts: shapes.Texts, mesh: Mesh) -> dict[str, Program]:
 
 
 def _soft_labels(config, texts: shapes.Texts, mesh: Mesh) -> dict[str, Program]:
+  memory.check_products(config.soft_labels, "soft_labels", mesh)
   reading = _reading(
-    shapes.teacher(config, texts.num_classes),
+    soft_labels.reading(
+      config.soft_labels, shapes.teacher(config, texts.num_classes)
+    ),
     config.soft_labels.batch_size,
     config.data.max_tokens,
     mesh,

@@ -21,24 +21,23 @@ def module_fields(c: config_dict.ConfigDict, name: str) -> dict[str, Any]:
   """What BERT and GPT-2 take from the section `name` of a config.
 
   Raises:
-    UserError: `dtype` or `matmul_dtype` is none of the known ones.
+    UserError: `dtype` is none of the known ones.
   """
   if c.dtype not in _DTYPES:
     raise UserError(
       f"config.{name}.dtype is {c.dtype!r}; it can be 'bfloat16', 'float32' or"
       " None, which is the same"
     )
-  if c.matmul_dtype not in (None, "bfloat16"):
-    raise UserError(
-      f"config.{name}.matmul_dtype is {c.matmul_dtype!r}; it can be 'bfloat16'"
-      " or None, which is dtype"
-    )
-  of_products = c.matmul_dtype and _DTYPES[c.matmul_dtype]
   return {
     "dtype": _DTYPES[c.dtype],
-    "matmul_dtype": of_products,
+    "matmul_dtype": of_products(c),
     "remat": c.remat,
   }
+
+
+def of_products(c: config_dict.ConfigDict) -> Any:
+  """The dtype that a section's `matmul_dtype` names; None: the model's own."""
+  return None if c.matmul_dtype is None else _DTYPES[c.matmul_dtype]
 
 
 def check_batch(c: config_dict.ConfigDict, name: str, mesh: Mesh) -> None:

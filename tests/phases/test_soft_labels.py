@@ -126,6 +126,20 @@ def test_another_teacher_labels_everything_anew(labelled, config, progress):
   np.testing.assert_allclose(after, before + 1.0, atol=1e-5)
 
 
+# Dies if: the products are not rounded, or logits of others are kept.
+def test_products_of_another_dtype_label_everything_anew(
+  labelled, config, progress
+):
+  soft_labels.run(config, labelled, progress)
+  before = logits.load_corpus_logits(labelled / "soft_labels")[1]
+  with config.unlocked():
+    config.soft_labels.matmul_dtype = "bfloat16"
+  soft_labels.run(config, labelled, progress)
+  after = logits.load_corpus_logits(labelled / "soft_labels")[1]
+  assert (after != before).all()
+  np.testing.assert_allclose(after, before, atol=0.02 * np.abs(before).max())
+
+
 # Dies if: one of several teachers is left out, or its change goes unnoticed.
 def test_several_teachers_label_by_their_mean(labelled, config, progress):
   soft_labels.run(config, labelled, progress)
