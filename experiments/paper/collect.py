@@ -28,10 +28,15 @@ from gd_jax import artefacts, pipeline, recipes, sweeps
 from gd_jax.errors import UserError
 
 DRAW = ("data.seed", "seed")
-# They add to what lies there, or say how fast it is made.
+# They add to what lies there, or say how fast it is made, be it with other
+# roundings.
 _NEUTRAL = {
   *("students.arms", "students.num_seeds", "students.mode"),
   *("corpus.slots", "corpus.shard_rows"),
+  *(
+    f"{section}.matmul_dtype"
+    for section in ("teacher", "generator", "corpus", "soft_labels")
+  ),
 }
 _PRETRAINED = "generator.pretrain_on"
 # Sections that decide what teacher, generated texts and students are. Of two

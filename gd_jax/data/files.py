@@ -14,6 +14,7 @@ columns: `label` and `text`, or one of the synonyms below.
 
 import csv
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -79,17 +80,23 @@ def row(path: Any, line: int, *, label: str, text: str) -> Row:
   """A `Row` without white space at the ends of its two strings.
 
   Raises:
-    UserError: either is empty, or can't be written as UTF-8.
+    UserError: either shows nothing, or can't be written as UTF-8.
   """
   label, text = label.strip(), text.strip()
   for name, value in (("label", label), ("text", text)):
-    if not value:
+    if not any(map(_shows, value)):
       raise _error(path, line, f"a row without a {name}; add it or delete it")
     if "\0" in value or not _encodable(value):
       raise _error(
         path, line, f"the {name} holds a character that is no text; remove it"
       )
   return Row(line, text, label)
+
+
+def _shows(character: str) -> bool:
+  # Blanks, zero-width characters and control codes do not.
+  unseen = unicodedata.category(character) in ("Cc", "Cf")
+  return not unseen and not character.isspace()
 
 
 def _encodable(value: str) -> bool:
@@ -234,7 +241,7 @@ def _json_lines(
     if not line:
       continue
     try:
-      record = json.loads(line)
+      record = json.loads(line, object_pairs_hook=_once)
     # RecursionError: a line of a thousand brackets.
     except (ValueError, RecursionError) as error:
       raise _error(path, number, f"no valid JSON ({error})") from error
@@ -251,6 +258,16 @@ def _json_lines(
         path, number, "a row without a 'label' or a 'text'; both are strings"
       )
     yield row(path, number, label=label, text=text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  """An object; of a name that stands in it twice one value would be lost."""
+  record = dict(pairs)
+  if len(record) < len(pairs):
+    names = [name for name, _ in pairs]
+    twice = next(name for name in names if names.count(name) > 1)
+    raise ValueError(f"{twice[:40]!r} stands in it twice")
+  return record
 
 
 def _first(record: dict[str, Any], names: Sequence[str]) -> Any:

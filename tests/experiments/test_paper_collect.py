@@ -118,6 +118,12 @@ def test_an_arm_may_come_from_another_sweep(out, tmp_path):
   assert set(scores) == {*ACCURACY, "gd_pretrained"}
 
 
+_MATMUL_DTYPES = [
+  f"{section}.matmul_dtype"
+  for section in ("teacher", "generator", "corpus", "soft_labels")
+]
+
+
 # Dies if: students of two recipes stand in one row of a table, or what makes
 # no difference does.
 @pytest.mark.parametrize(
@@ -129,6 +135,7 @@ def test_an_arm_may_come_from_another_sweep(out, tmp_path):
     ({"corpus.top_p": 0.9}, "the texts"),
     ({"generator.pretrain.max_steps": 7}, None),
     ({"students.num_seeds": 1, "teacher.remat": True}, None),
+    (dict.fromkeys(_MATMUL_DTYPES, "bfloat16"), None),
   ],
 )
 def test_runs_of_two_recipes_are_refused(out, tmp_path, fields, part):
