@@ -38,6 +38,16 @@ def test_spec_names_the_family():
   assert spec["dtype"] == "float32"
 
 
+# Dies if: a model is another one, which no other machine can build, for how it
+# was trained.
+def test_spec_leaves_out_how_a_model_is_run():
+  plain = bert.BertDecoder(_BERT)
+  run = plain.clone(
+    remat=True, cache_layout="merged", matmul_dtype=jnp.bfloat16
+  )
+  assert families.spec_of(run) == families.spec_of(plain)
+
+
 @pytest.mark.parametrize(
   "spec",
   [
