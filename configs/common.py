@@ -120,8 +120,9 @@ def _add_memory_fields(c: config_dict.ConfigDict) -> None:
   # [name] "bfloat16": of activations; parameters are float32. None: "float32".
   # Change to "bfloat16" on GPUs and TPUs; on a CPU it is slower.
   c.dtype = config_dict.placeholder(str)
-  # [name] "bfloat16": of what layers multiply in training; sums, gradients and
-  # all between are of dtype. None: of dtype too. Change on CPUs with AMX.
+  # [name] "bfloat16": of what dense layers multiply, for gradients as well;
+  # sums and all between are of dtype. None: of dtype too. Change on CPUs with
+  # AMX.
   c.matmul_dtype = config_dict.placeholder(str)
   # [yes or no] Compute activations anew. Change where a step does not fit.
   c.remat = False
@@ -254,9 +255,9 @@ def _soft_labels() -> config_dict.ConfigDict:
   # [texts] Of data.unlabelled; None: as many as are generated. Change to read
   # more of them.
   c.real_texts = config_dict.placeholder(int)
-  # [name] "bfloat16": of what the teacher's layers multiply as it reads; sums
-  # and all between are of teacher.dtype. None: of it too. Change on CPUs with
-  # AMX.
+  # [name] "bfloat16": of what the teacher's dense layers multiply as it reads;
+  # sums and all between are of teacher.dtype. None: of it too. Change on CPUs
+  # with AMX.
   c.matmul_dtype = config_dict.placeholder(str)
   return c
 

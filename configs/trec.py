@@ -8,8 +8,8 @@ training rows; so 576 labelled rows. 500 test questions.
 
 Scored after 800 steps in place of 1,600 and with students.left_out=None and
 select_from=None, one draw, five seeds of the student (experiments/low_data):
-teacher 93.2, gd 84.1, gold 69.1, kd 76.2, tfidf 78.6. With the arm gd alone it
-costs 14 minutes on two CPU cores.
+teacher 93.2, gd 84.1, gold 69.1, kd 76.2, tfidf 78.6. As it stands, but with
+the arm gd alone, it costs 14 minutes on two CPU cores.
 
 Run: gd-jax --config=configs/trec.py --config.data.dir=DIR --workdir=runs/trec
 Smoke test: --config=configs/trec.py:quick

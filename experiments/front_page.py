@@ -159,8 +159,16 @@ _ROUNDED = {
 def _training(file: pathlib.Path) -> list[list[str]]:
   found = json.loads(file.read_text())
   machine, lines = found["machine"], []
-  rounded = not _ROUNDED.keys().isdisjoint(found["ratio"])
-  for name, words in (_ROUNDED if rounded else _TRAINED).items():
+  programs = [
+    (name, words, beside)
+    for of_one, beside in (
+      (_TRAINED, "PyTorch, eager"),
+      (_ROUNDED, "PyTorch, eager, autocast"),
+    )
+    if not of_one.keys().isdisjoint(found["ratio"])
+    for name, words in of_one.items()
+  ]
+  for name, words, beside in programs:
     cells = [NOT_RUN, ""]
     if name in found["ratio"]:
       # The file has our time over PyTorch's.
@@ -172,7 +180,6 @@ def _training(file: pathlib.Path) -> list[list[str]]:
         }
       )
     where = machine.get("cpu", machine["kind"])
-    beside = f"PyTorch, eager{', autocast' if rounded else ''}"
     lines.append([words, beside, *cells, where, _commit(file)])
   return lines
 

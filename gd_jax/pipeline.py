@@ -89,6 +89,7 @@ def run(
       workdir, chosen, redo=checked(redo), cleared=cleared
     )
     requirements.require_texts(config, workdir, chosen, cleared=cleared)
+    requirements.require_one_device(config, workdir, chosen, cleared=cleared)
     _require_compatible(config, workdir, chosen, cleared=cleared)
     requirements.require_sources(config, workdir, chosen, cleared, progress)
     _clear(workdir, cleared, progress)

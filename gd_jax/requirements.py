@@ -6,11 +6,14 @@ from collections.abc import Collection, Sequence
 
 from etils import epath
 
-from gd_jax import artefacts, recipes
+from gd_jax import artefacts, devices, recipes
 from gd_jax.data import general_text
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
 from gd_jax.recipes import Config, Phase
+
+# Phases by `linear.matmul` with a dtype.
+_ROUNDED = ("teacher", "generator", "soft_labels")
 
 
 def require_phases(
@@ -34,6 +37,30 @@ def require_phases(
     raise UserError(
       f"--redo={min(idle)} is not among --phases: nothing would make it anew"
     )
+
+
+def require_one_device(
+  config: Config,
+  workdir: epath.Path,
+  phases: Sequence[Phase],
+  *,
+  cleared: Collection[str],
+) -> None:
+  """Raises UserError where `matmul_dtype` is asked of several CPU devices.
+
+  XLA would gather all rows on each of them, see `models/linear.py`. What is
+  done already was made elsewhere.
+  """
+  if devices.platform() != "cpu" or devices.number() == 1:
+    return
+  for name in [phase.name for phase in phases if phase.name in _ROUNDED]:
+    done = artefacts.read_manifest(workdir / name) and name not in cleared
+    wanted = config[name].matmul_dtype
+    if wanted is not None and not done:
+      raise UserError(
+        f"config.{name}.matmul_dtype is {wanted!r}, which is for one CPU"
+        f" device, and there are {devices.number()}: leave it None"
+      )
 
 
 def require_sources(

@@ -12,7 +12,7 @@ from experiments.paper import readme
 
 HERE = pathlib.Path(__file__).parent
 _ROUNDED = "finetuning with matmul_dtype=bfloat16"
-# Of a file that has one of them, no others are looked for.
+# Of a file that has none of them, or none but them, no others are looked for.
 _OF_AMX = ("float32_", "autocast_")
 # (name, in words, goal)
 ROWS = (
@@ -53,9 +53,9 @@ def lines(results: pathlib.Path) -> list[list[str]]:
     where = machine["kind"]
     if machine["platform"] == "cpu":
       where = f"one core of a CPU ({machine['cpu']})"
-    of_amx = any(name.startswith(_OF_AMX) for name in made["ratio"])
+    kinds = {name.startswith(_OF_AMX) for name in made["ratio"]}
     for name, words, goal in ROWS:
-      if name.startswith(_OF_AMX) != of_amx:
+      if name.startswith(_OF_AMX) not in kinds:
         continue
       if name not in made["ratio"]:
         found.append([where, words, readme.NOT_RUN, "", "", goal])

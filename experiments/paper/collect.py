@@ -28,8 +28,7 @@ from gd_jax import artefacts, pipeline, recipes, sweeps
 from gd_jax.errors import UserError
 
 DRAW = ("data.seed", "seed")
-# They add to what lies there, or say how fast it is made, be it with other
-# roundings.
+# They add to what lies there, or say how fast it is made, and how rounded.
 _NEUTRAL = {
   *("students.arms", "students.num_seeds", "students.mode"),
   *("corpus.slots", "corpus.shard_rows"),

@@ -25,6 +25,7 @@ from gd_jax.errors import UserError
 LABEL_COLUMNS = ("label", "class", "category")
 TEXT_COLUMNS = ("text", "sentence")
 MAX_LINE_BYTES = 100_000
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 class Row(NamedTuple):
@@ -94,9 +95,10 @@ def row(path: Any, line: int, *, label: str, text: str) -> Row:
 
 
 def _shows(character: str) -> bool:
-  # Blanks, zero-width characters and control codes do not.
-  unseen = unicodedata.category(character) in ("Cc", "Cf")
-  return not unseen and not character.isspace()
+  # Blanks, control codes, zero-width and combining characters and fillers of
+  # Hangul and Braille do not, alone.
+  unseen = unicodedata.category(character) in ("Cc", "Cf", "Mn", "Me")
+  return not (unseen or character.isspace() or character in _FILLERS)
 
 
 def _encodable(value: str) -> bool:
@@ -241,7 +243,7 @@ def _json_lines(
     if not line:
       continue
     try:
-      record = json.loads(line, object_pairs_hook=_once)
+      record = json.loads(line, object_pairs_hook=_object)
     # RecursionError: a line of a thousand brackets.
     except (ValueError, RecursionError) as error:
       raise _error(path, number, f"no valid JSON ({error})") from error
@@ -260,14 +262,17 @@ def _json_lines(
     yield row(path, number, label=label, text=text)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-  """An object; of a name that stands in it twice one value would be lost."""
-  record = dict(pairs)
-  if len(record) < len(pairs):
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
-    raise ValueError(f"{twice[:40]!r} stands in it twice")
-  return record
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  """For `json.loads`: of a text or label given twice one would be lost.
+
+  Raises:
+    ValueError: There are two.
+  """
+  names = [name for name, _ in pairs]
+  for name in (*LABEL_COLUMNS, *TEXT_COLUMNS):
+    if names.count(name) > 1:
+      raise ValueError(f"{name!r} stands in it twice")
+  return dict(pairs)
 
 
 def _first(record: dict[str, Any], names: Sequence[str]) -> Any:

@@ -84,8 +84,9 @@ class Bert(nn.Module):
   Attributes:
     remat: Whether a layer's activations are computed again for its gradients
       instead of kept: about a third more work for a fraction of the memory.
-    matmul_dtype: What the layers multiply is rounded to this, forward and for
-      the gradients, while sums and all between are of `dtype`; None: `dtype`.
+    matmul_dtype: What the dense layers multiply is rounded to this, forward and
+      for the gradients, while sums and all between are of `dtype`, attention's
+      own products among it. None: `dtype`.
   """
 
   config: BertConfig

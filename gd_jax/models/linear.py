@@ -38,10 +38,10 @@ def matmul(
   Args:
     x: Rows.
     w: Weights.
-    dtype: What is multiplied, here and in the gradients, is rounded to this;
-      sums and both gradients are not. On a CPU of one device alone. None: as w
-      is.
-    precision: As `jax.lax.dot` has it; not together with `dtype`.
+    dtype: What is multiplied, here and for the gradients, is rounded to this;
+      sums and gradients are not. On CPUs with a single device only, see
+      `_row_by_row`. None: as w is.
+    precision: As `jax.lax.dot` has it; not heeded with `dtype`.
   """
   num_inputs, num_outputs = w.shape
   rows = x.reshape(-1, num_inputs)
@@ -63,7 +63,7 @@ def matmul(
 def _rounded_product(
   dtype: Any, x: Float[Array, "N I"], w: Float[Array, "I O"]
 ) -> Float[Array, "N O"]:
-  """x @ w of numbers rounded to `dtype`, as its gradients are, in x's dtype."""
+  """x @ w of numbers rounded to `dtype`, in x's dtype; no forward mode."""
   return _dot(dtype, x, w, x.dtype)
 
 

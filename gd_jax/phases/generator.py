@@ -47,7 +47,6 @@ def run(
   parts = generator_parts.of(workdir, folder, c.condition)
   mesh = devices.mesh(config.mesh)
   memory.check_batch(c, NAME, mesh)
-  memory.check_products(c, NAME, mesh)
   if c.pretrain_on:
     memory.check_batch(pretraining.batch_fields(c), pretraining.NAME, mesh)
   general = _read_general(c, workdir, progress)

@@ -154,7 +154,6 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
   """
   mesh = devices.local_mesh()
   folder = workdir / "teacher"
-  memory.check_products(config.soft_labels, NAME, mesh)
   module = reading(
     config.soft_labels,
     families.build(artefacts.read_json(folder / "model.json")),
@@ -190,7 +189,7 @@ def _make_labeller(config, workdir: epath.Path, *, num_classes: int):
 
 def reading(c: config_dict.ConfigDict, model: Any) -> Any:
   """The model as the section `soft_labels` has it read, however trained."""
-  return model.clone(matmul_dtype=memory.of_products(c))
+  return model.clone(matmul_dtype=memory.matmul_dtype_of(c))
 
 
 def _name_teacher(c: config_dict.ConfigDict, folder: epath.Path) -> str:

@@ -68,7 +68,6 @@ def run(
   )
   mesh = devices.mesh(config.mesh)
   memory.check_batch(c, NAME, mesh)
-  memory.check_products(c, NAME, mesh)
   total_steps = num_steps(c, len(train["label"]))
   rows_read = c.restarts * total_steps * c.batch_size
   tokens = rows_read * train["mask"].sum(axis=1).mean()

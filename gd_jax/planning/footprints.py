@@ -297,6 +297,8 @@ def _training(
   how = [f"{steps:,} steps of {c.batch_size}"]
   how += [f"in {parts} parts"] if parts > 1 else []
   how += ["remat"] if c.remat else []
+  rounded = module.matmul_dtype
+  how += [f"products of {jnp.dtype(rounded).name}"] if rounded else []
   return Footprint(
     phase=phase,
     num_params=num_params,

@@ -30,12 +30,12 @@ def module_fields(c: config_dict.ConfigDict, name: str) -> dict[str, Any]:
     )
   return {
     "dtype": _DTYPES[c.dtype],
-    "matmul_dtype": of_products(c),
+    "matmul_dtype": matmul_dtype_of(c),
     "remat": c.remat,
   }
 
 
-def of_products(c: config_dict.ConfigDict) -> Any:
+def matmul_dtype_of(c: config_dict.ConfigDict) -> Any:
   """The dtype that a section's `matmul_dtype` names; None: the model's own."""
   return None if c.matmul_dtype is None else _DTYPES[c.matmul_dtype]
 
@@ -52,21 +52,6 @@ def check_batch(c: config_dict.ConfigDict, name: str, mesh: Mesh) -> None:
       f"config.{name}.batch_size is {c.batch_size}: in {parts} parts on"
       f" {mesh.size} devices it has to be a multiple of"
       f" {max(parts, 1) * mesh.size}"
-    )
-
-
-def check_products(c: config_dict.ConfigDict, name: str, mesh: Mesh) -> None:
-  """Looks whether the devices can multiply by `matmul_dtype`.
-
-  Raises:
-    UserError: They are CPU devices, and several: XLA would gather all rows on
-      each of them, see `linear.matmul`.
-  """
-  of_cpus = all(device.platform == "cpu" for device in mesh.devices.flat)
-  if c.matmul_dtype is not None and of_cpus and mesh.size > 1:
-    raise UserError(
-      f"config.{name}.matmul_dtype is {c.matmul_dtype!r}, which is for one CPU"
-      f" device, and there are {mesh.size}: leave it None"
     )
 
 

@@ -83,6 +83,11 @@ _GOOD = {
     b'{"label": "good", "text": "fine"}\n{"text": "dull", "label": 0}\n',
     [(1, "fine", "good"), (2, "dull", "0")],
   ),
+  "json twice, of what is not read": (
+    "a.jsonl",
+    b'{"label": "a", "text": "b", "more": {"x": 1, "x": 2}}',
+    [(1, "b", "a")],
+  ),
   "json bool": (
     "a.json",
     b'{"class": true, "sentence": "fine"}',
@@ -116,6 +121,11 @@ _BAD = {
     "a.tsv",
     "label\ttext\na\tb\na\t\u200b \u200d\n".encode(),
     "line 3: a row without a text",
+  ),
+  "fillers": (
+    "a.tsv",
+    "label\ttext\na\t\u3164\u2800\ufe0f\n".encode(),
+    "line 2: a row without a text",
   ),
   "csv width": ("a.csv", b"label,text\ngood,a,b\n", "line 2: 3 columns"),
   "csv open quote": (
@@ -276,9 +286,8 @@ _WORDS = st.text(
 
 
 def _is_seen(value):
-  return any(
-    unicodedata.category(c) not in ("Cc", "Cf") and not c.isspace()
-    for c in value
+  return any(unicodedata.category(c)[0] in "LNPS" for c in value) and not (
+    any(c in "\u115f\u1160\u2800\u3164\uffa0" for c in value)
   )
 
 

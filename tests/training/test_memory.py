@@ -1,10 +1,7 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-import types
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from configs import common
@@ -42,19 +39,6 @@ def test_parts_that_do_not_divide_are_refused(parts):
   memory.check_batch(_config(accumulate_steps=8), "teacher", mesh)
   with pytest.raises(UserError, match="batch_size is 16: in"):
     memory.check_batch(_config(accumulate_steps=parts), "teacher", mesh)
-
-
-# Dies if: products that would gather all rows on each device are let through,
-# or those of one device are not.
-def test_products_of_several_cpu_devices_are_refused():
-  memory.check_products(
-    _config(matmul_dtype="bfloat16"), "teacher", devices.mesh()
-  )
-  one = jax.devices("cpu")[0]
-  several = types.SimpleNamespace(size=2, devices=np.array([[one, one]]))
-  memory.check_products(_config(), "teacher", several)
-  with pytest.raises(UserError, match=r"matmul_dtype is 'bfloat16', wh"):
-    memory.check_products(_config(matmul_dtype="bfloat16"), "teacher", several)
 
 
 # Dies if: the state shares its arrays with `params`, which a step would then
