@@ -53,12 +53,13 @@ def require_one_device(
   """
   if devices.platform() != "cpu" or devices.number() == 1:
     return
-  for name in [phase.name for phase in phases if phase.name in _ROUNDED]:
-    done = artefacts.read_manifest(workdir / name) and name not in cleared
-    wanted = config[name].matmul_dtype
-    if wanted is not None and not done:
+  for phase in phases:
+    if phase.name not in _ROUNDED:
+      continue
+    wanted = config[phase.name].matmul_dtype
+    if wanted is not None and _is_to_be_made(phase, workdir, cleared):
       raise UserError(
-        f"config.{name}.matmul_dtype is {wanted!r}, which is for one CPU"
+        f"config.{phase.name}.matmul_dtype is {wanted!r}, which is for one CPU"
         f" device, and there are {devices.number()}: leave it None"
       )
 
@@ -107,8 +108,12 @@ def require_texts(
   """
   for phase in phases:
     files = recipes.texts_of(phase, config)
-    if files and (
-      phase.name in cleared
-      or artefacts.read_manifest(workdir / phase.name) is None
-    ):
+    if files and _is_to_be_made(phase, workdir, cleared):
       general_text.require_files(files)
+
+
+def _is_to_be_made(
+  phase: Phase, workdir: epath.Path, cleared: Collection[str]
+) -> bool:
+  manifest = artefacts.read_manifest(workdir / phase.name)
+  return manifest is None or phase.name in cleared

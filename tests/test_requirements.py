@@ -28,6 +28,9 @@ def test_several_cpu_devices_do_not_multiply_rounded(
   monkeypatch.setattr(devices, "number", lambda: 2)
   require()
   config[name].matmul_dtype = "bfloat16"
+  # Before the first phase, which would ask for rows.
+  with pytest.raises(UserError, match="for one CPU device"):
+    pipeline.run(config, workdir)
   with pytest.raises(UserError, match=rf"{name}\.matmul_dtype is .* are 2: l"):
     require()
   require(phases=[p for p in pipeline.PHASES if p.name != name])

@@ -215,7 +215,8 @@ def soft_labels(
     flops=2 * _working(module, head=False) * readings,
     traffic=0,
     rows=rows,
-    what=f"{c.batch_size} rows at a time",
+    what=f"{c.batch_size} rows at a time"
+    + (f", products of {c.matmul_dtype}" if c.matmul_dtype else ""),
   )
 
 

@@ -223,9 +223,6 @@ def test_evaluation_texts_make_a_model_of_their_own(
   assert _summary(drawn)["copies_left_out"] == {"land": 0, "sea": 1}
 
 
-PHASE = next(phase for phase in pipeline.PHASES if phase.name == "generator")
-
-
 # Dies if: a model is taken for one of other products; or those that were kept
 # before products could be of another dtype are found no more.
 def test_products_of_another_dtype_make_another_model(
@@ -239,6 +236,9 @@ def test_products_of_another_dtype_make_another_model(
     general.generator.matmul_dtype = "bfloat16"
   generator.run(general, drawn, progress)
   assert len(_kept(tmp_path)) == 2
+
+
+PHASE = next(phase for phase in pipeline.PHASES if phase.name == "generator")
 
 
 def _finish(folder, config, inputs):

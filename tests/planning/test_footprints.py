@@ -98,6 +98,16 @@ def test_remat_keeps_less_and_computes_more(config, texts):
   assert again.flops == pytest.approx(whole.flops * 8 / 6)
 
 
+@pytest.mark.parametrize("name", ["teacher", "generator", "soft_labels"])
+def test_what_is_multiplied_is_told(config, texts, name):
+  # Dies if: the field is another section's, or is not read.
+  _small(config)
+  plan = footprints.PHASES[name]
+  assert "bfloat16" not in plan(config, texts, CPU).what
+  config[name].matmul_dtype = "bfloat16"
+  assert plan(config, texts, CPU).what.endswith("products of bfloat16")
+
+
 def test_fsdp_splits_the_state(config, texts):
   # Dies if: the axis "fsdp" is not looked at.
   whole = footprints.generator(_small(config), texts, TPU)
