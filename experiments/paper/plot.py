@@ -16,7 +16,7 @@ from gd_jax.reporting import drawing, sweep_figure
 HERE = pathlib.Path(__file__).parent
 SWEEPS = ("tier1", "tier2", *table.ABLATIONS)
 _TITLE = (
-  "{}: accuracy, % of {} texts.\nSmall marks are draws, each the mean of its "
+  "{}accuracy, % of {} texts.\nSmall marks are draws, each the mean of its "
   "students,\nand whiskers their std; an arm without them has one draw.\n"
   "A hollow mark has fewer draws than others of its row."
 )
@@ -50,15 +50,14 @@ def points(folder: pathlib.Path) -> list[tuple[dict[str, Any], Any]]:
 
 
 def _subject(found: list[tuple[dict[str, Any], Any]]) -> str:
-  """The tasks, and what all runs change alike, which no row tells."""
-  tasks = dict.fromkeys(point["task"] for point, _ in found)
+  """What all runs have alike, which no row tells: "trec: ", say, or nothing."""
   alike = [
-    f"{name}={value}"
+    str(value) if name == "task" else f"{name}={value}"
     for name, value in found[0][0].items()
-    if name not in ("task", "data.seed")
+    if name != "data.seed"
     and all(point.get(name, ...) == value for point, _ in found)
   ]
-  return ", ".join([*tasks, *alike])
+  return ", ".join(alike) + ": " if alike else ""
 
 
 def write(results: pathlib.Path) -> list[str]:

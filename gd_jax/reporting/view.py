@@ -11,7 +11,9 @@ Results = Mapping[str, Any]
 View = dict[str, Any]
 
 # What the style sheet has a colour of its own for.
-_COLOURED = frozenset({"teacher", "tfidf", "gold", "kd", "gd_hard", "gd"})
+_COLOURED = frozenset(
+  {"teacher", "tfidf", "gold", "kd", "rules_kd", "real_kd", "gd_hard", "gd"}
+)
 
 
 def kind(arm: str) -> str:

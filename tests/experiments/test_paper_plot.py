@@ -77,16 +77,19 @@ def test_a_picture_of_each_sweep_with_runs(results):
   assert "generated texts drawn" in sweep and ">1k<" in sweep
 
 
-# Dies if: one model's picture does not say which it is.
-def test_what_all_runs_change_is_named():
+# Dies if: one model's picture does not say which it is, or that of many tasks
+# names them all in a line that runs out of it, as its rows do anyway.
+def test_what_all_runs_have_alike_is_named():
   points = [
     ({"task": "trec", "students.model": "blend_cnn", "data.seed": i}, {})
     for i in range(2)
   ]
   subject = paper("plot")._subject
-  assert subject(points) == "trec, students.model=blend_cnn"
+  assert subject(points) == "trec, students.model=blend_cnn: "
   points[1][0]["students.model"] = "kim_cnn"
-  assert subject(points) == "trec"
+  assert subject(points) == "trec: "
+  points[1][0]["task"] = "sst2"
+  assert subject(points) == ""
 
 
 # Dies if: runs were collected and not drawn.

@@ -12,7 +12,17 @@ from gd_jax import reporting
 from gd_jax.reporting import arms, drawing
 
 CSS = (pathlib.Path(reporting.__file__).parent / "page.css").read_text()
-KINDS = ("method", "teacher", "tfidf", "gold", "kd", "gd_hard", "other")
+KINDS = (
+  "method",
+  "teacher",
+  "tfidf",
+  "gold",
+  "kd",
+  "rules_kd",
+  "real_kd",
+  "gd_hard",
+  "other",
+)
 
 # Linear RGB as a dichromat sees it: Machado et al. 2009, severity 1.
 SEEN = {
@@ -72,7 +82,13 @@ def test_figures_have_the_colours_of_the_light_page():
   light, _, _ = CSS.partition("prefers-color-scheme: dark")
   assert f"--method: {drawing.colour('gd')};" in light
   assert f"--kd: {drawing.colour('kd')};" in light
-  assert drawing.colour("rules_kd") == drawing.colour("gd_domain")
+  assert f"--other: {drawing.colour('gd_domain')};" in light
+
+
+def test_arms_that_stand_side_by_side_in_the_tables_differ_in_colour():
+  # Dies if: rules_kd, real_kd and gd_pretrained share one, as they did.
+  shown = [name for name in arms.WORDS if name != "gd_domain"]
+  assert len({drawing.colour(name) for name in shown}) == len(shown)
 
 
 def test_every_arm_has_a_marker_of_its_own():
