@@ -11,7 +11,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from gd_jax.errors import UserError
 
@@ -121,6 +121,12 @@ def _place(columns: list[str], source: str) -> int:
       f"{source}, line 1: no column is named 'text'; name the columns there, "
       "or give the texts as a .txt file, one a line"
     )
+  name = names[places[0]]
+  if names.count(name) > 1:
+    raise UserError(
+      f"{source}, line 1: {names.count(name)} columns are named {name!r}; "
+      "leave the name to the one with the texts"
+    )
   return places[0]
 
 
@@ -182,7 +188,7 @@ def _csv(lines: _Lines, source: str) -> Iterator[Line]:
 
 def _text_of_json(line: str) -> str:
   try:
-    row = json.loads(line)
+    row = json.loads(line, object_pairs_hook=_object)
   # RecursionError: a line of a thousand brackets.
   except (ValueError, RecursionError) as error:
     raise ValueError(f"no valid JSON ({error})") from error
@@ -192,3 +198,16 @@ def _text_of_json(line: str) -> str:
   if not names or not isinstance(row[names[0]], str):
     raise ValueError("no object with a string 'text'")
   return row[names[0]]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  """For `json.loads`: of a text given twice one would not be answered.
+
+  Raises:
+    ValueError: There are two.
+  """
+  names = [name for name, _ in pairs]
+  for name in TEXT_COLUMNS:
+    if names.count(name) > 1:
+      raise ValueError(f"{name!r} stands in it twice")
+  return dict(pairs)

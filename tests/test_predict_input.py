@@ -24,6 +24,19 @@ def test_columns_of_a_tsv_file():
     _lines("a.tsv", b"hello\nworld\n")
 
 
+def test_of_two_texts_in_a_row_none_is_taken():
+  # Dies if: the first, or the last, is answered as if it were the row's.
+  data = b'{"text": "a", "text": "b"}\n{"text": "c", "id": 1}\n'
+  first, second = _lines("a.jsonl", data)
+  assert first.text is None
+  assert first.error == "no valid JSON ('text' stands in it twice)"
+  assert second.text == "c"
+  for name, between in (("a.tsv", b"\t"), ("a.csv", b",")):
+    header = between.join([b"text", b"id", b"Text"])
+    with pytest.raises(UserError, match="line 1: 2 columns are named 'text'"):
+      _lines(name, header + b"\n")
+
+
 def test_a_text_may_hold_tabs_in_either_of_two_columns():
   found = _lines("a.TSV", b"text\tlabel\na\tb\tx\n")
   assert found[0].text == "a\tb"
