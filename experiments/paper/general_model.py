@@ -4,7 +4,8 @@
 
 Run: python -m experiments.paper.general_model FOLDER
 FOLDER is the model's own, which the generator phase names when it begins; it
-lies in generator.pretrain_dir. Writes results/general.json: numbers, no text.
+lies in generator.pretrain_dir. Writes results/general/TOKENS.json, named after
+how many its training was to read: numbers, no text.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from gd_jax import artefacts
 from gd_jax.errors import UserError
 from gd_jax.training import pretraining
 
-OUT = pathlib.Path(__file__).parent / "results/general.json"
+OUT = pathlib.Path(__file__).parent / "results/general"
 _PERPLEXITY = f"{pretraining.NAME}/heldout/perplexity"
 
 
@@ -28,8 +29,9 @@ def collect(folder: pathlib.Path) -> dict[str, Any]:
   """Its settings, summary and held-out perplexities.
 
   Returns:
-    {"settings", "summary", "seconds", "versions"}, and "curve": of each
-    evaluation {"tokens": read so far, "all": perplexity, DOMAIN: perplexity}.
+    {"settings", "summary", "seconds", "versions"}, "tokens": how many its
+    training was to read, and "curve": of each evaluation {"tokens": read so
+    far, "all": perplexity, DOMAIN: perplexity}.
 
   Raises:
     UserError: There is no finished general model.
@@ -38,12 +40,12 @@ def collect(folder: pathlib.Path) -> dict[str, Any]:
   if manifest is None or "pretrain" not in manifest["config"]:
     raise UserError(f"{folder} holds no finished general model")
   settings = manifest["config"]["pretrain"]
+  of_a_step = settings["batch_size"] * settings["row_tokens"]
   curve = []
   for line in (folder / "metrics.jsonl").read_text().splitlines():
     row = json.loads(line)
-    tokens = row["step"] * settings["batch_size"] * settings["row_tokens"]
     curve.append(
-      {"tokens": tokens}
+      {"tokens": row["step"] * of_a_step}
       | {
         name.removeprefix(_PERPLEXITY).lstrip("_") or "all": value
         for name, value in row.items()
@@ -52,6 +54,7 @@ def collect(folder: pathlib.Path) -> dict[str, Any]:
     )
   return {
     "settings": settings,
+    "tokens": settings["max_steps"] * of_a_step,
     "summary": artefacts.read_json(epath.Path(folder) / "summary.json"),
     "curve": curve,
     "seconds": manifest["seconds"],
@@ -69,9 +72,9 @@ def main(argv: Sequence[str] | None = None, *, out: pathlib.Path = OUT) -> int:
   except UserError as error:
     print(f"Error: {error}", file=sys.stderr)
     return 2
-  out.parent.mkdir(parents=True, exist_ok=True)
+  out.mkdir(parents=True, exist_ok=True)
   text = json.dumps(found, indent=1, sort_keys=True) + "\n"
-  artefacts.write_atomic(out, text)
+  artefacts.write_atomic(out / f"{found['tokens']}.json", text)
   return 0
 
 

@@ -149,16 +149,22 @@ def generators(results: pathlib.Path) -> list[list[str]]:
 
 
 def general(results: pathlib.Path) -> list[list[str]]:
-  """How the general model learned: held-out perplexities as it read."""
-  file = results / "general.json"
-  curve = json.loads(file.read_text())["curve"] if file.exists() else []
-  domains = sorted({name for row in curve for name in row} - {"tokens", "all"})
-  names = [*domains, "all"]
+  """How general models learned: held-out perplexities as they read."""
+  files = (results / "general").glob("*.json")
+  found = [json.loads(file.read_text()) for file in files]
+  found.sort(key=lambda model: model["tokens"])
+  rows = [(model["tokens"], row) for model in found for row in model["curve"]]
+  seen = {name for _, row in rows for name in row}
+  names = [*sorted(seen - {"tokens", "all"}), "all"]
+
+  def cell(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
+
   return [
-    ["tokens read", *names],
+    ["to read", "has read", *names],
     *(
-      [f"{row['tokens']:,}", *(f"{row[name]:.0f}" for name in names)]
-      for row in curve
+      [f"{whole:,}", f"{row['tokens']:,}", *(cell(row.get(n)) for n in names)]
+      for whole, row in rows
     ),
   ]
 

@@ -45,12 +45,29 @@ def test_what_is_no_good_is_said(tmp_path, capsys):
   assert "none.txt" in error and "Traceback" not in error
 
 
-# Dies if: tokens are counted in steps or rows, or domains are mixed up.
+# Dies if: tokens are counted in steps or rows, domains are mixed up, or a model
+# takes the place of one that read another number of tokens.
 def test_the_general_models_numbers_are_kept(tmp_path, capsys):
   folder, results = tmp_path / "model", tmp_path / "results"
-  out = results / "general.json"
+  out = results / "general"
   assert general_model.main([str(folder)], out=out) == 2
   assert "holds no finished general model" in capsys.readouterr().err
+  assert table.general(results) == [["to read", "has read", "all"]]
+  for max_steps in (8, 20):
+    folder = tmp_path / str(max_steps)
+    _write_general_model(folder, max_steps=max_steps)
+    assert general_model.main([str(folder)], out=out) == 0
+  assert table.general(results) == [
+    ["to read", "has read", "news", "all"],
+    ["3,200", "1,200", "8", "3"],
+    ["3,200", "2,400", "8", "2"],
+    ["8,000", "1,200", "8", "3"],
+    ["8,000", "2,400", "8", "2"],
+  ]
+
+
+def _write_general_model(folder, *, max_steps):
+  """One that was stopped for having read enough, with two evaluations."""
   artefacts.begin(epath.Path(folder), config={}, inputs={})
   key = "generator.pretrain/heldout/perplexity"
   rows = [
@@ -60,17 +77,11 @@ def test_the_general_models_numbers_are_kept(tmp_path, capsys):
   lines = "".join(f"{json.dumps(row)}\n" for row in rows)
   (folder / "metrics.jsonl").write_text(lines)
   (folder / "summary.json").write_text("{}")
+  settings = {"batch_size": 4, "row_tokens": 100, "max_steps": max_steps}
   artefacts.finish(
     epath.Path(folder),
-    config={"pretrain": {"batch_size": 4, "row_tokens": 100}},
+    config={"pretrain": settings},
     inputs={},
     counts={},
     seconds=1.0,
   )
-  assert table.general(results) == [["tokens read", "all"]]
-  assert general_model.main([str(folder)], out=out) == 0
-  assert table.general(results) == [
-    ["tokens read", "news", "all"],
-    ["1,200", "8", "3"],
-    ["2,400", "8", "2"],
-  ]
