@@ -11,11 +11,11 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from gd_jax.columns import TEXT_COLUMNS, object_once
 from gd_jax.errors import UserError
 
-TEXT_COLUMNS = ("text", "sentence")
 # A longer line is not read as a whole.
 MAX_LINE_BYTES = 10_000_000
 _GZIP = b"\x1f\x8b"
@@ -188,7 +188,7 @@ def _csv(lines: _Lines, source: str) -> Iterator[Line]:
 
 def _text_of_json(line: str) -> str:
   try:
-    row = json.loads(line, object_pairs_hook=_object)
+    row = json.loads(line, object_pairs_hook=object_once)
   # RecursionError: a line of a thousand brackets.
   except (ValueError, RecursionError) as error:
     raise ValueError(f"no valid JSON ({error})") from error
@@ -198,16 +198,3 @@ def _text_of_json(line: str) -> str:
   if not names or not isinstance(row[names[0]], str):
     raise ValueError("no object with a string 'text'")
   return row[names[0]]
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-  """For `json.loads`: of a text given twice one would not be answered.
-
-  Raises:
-    ValueError: There are two.
-  """
-  names = [name for name, _ in pairs]
-  for name in TEXT_COLUMNS:
-    if names.count(name) > 1:
-      raise ValueError(f"{name!r} stands in it twice")
-  return dict(pairs)

@@ -20,10 +20,9 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
+from gd_jax.columns import LABEL_COLUMNS, TEXT_COLUMNS, object_once
 from gd_jax.errors import UserError
 
-LABEL_COLUMNS = ("label", "class", "category")
-TEXT_COLUMNS = ("text", "sentence")
 MAX_LINE_BYTES = 100_000
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 
@@ -243,7 +242,7 @@ def _json_lines(
     if not line:
       continue
     try:
-      record = json.loads(line, object_pairs_hook=_object)
+      record = json.loads(line, object_pairs_hook=object_once)
     # RecursionError: a line of a thousand brackets.
     except (ValueError, RecursionError) as error:
       raise _error(path, number, f"no valid JSON ({error})") from error
@@ -260,19 +259,6 @@ def _json_lines(
         path, number, "a row without a 'label' or a 'text'; both are strings"
       )
     yield row(path, number, label=label, text=text)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-  """For `json.loads`: of a text or label given twice one would be lost.
-
-  Raises:
-    ValueError: There are two.
-  """
-  names = [name for name, _ in pairs]
-  for name in (*LABEL_COLUMNS, *TEXT_COLUMNS):
-    if names.count(name) > 1:
-      raise ValueError(f"{name!r} stands in it twice")
-  return dict(pairs)
 
 
 def _first(record: dict[str, Any], names: Sequence[str]) -> Any:
