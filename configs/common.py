@@ -49,7 +49,8 @@ def _data() -> config_dict.ConfigDict:
   c.dir = config_dict.placeholder(str)
   # [folder] Of the task "custom". Change by --config=configs/custom.py:FOLDER.
   c.folder = config_dict.placeholder(str)
-  # [bytes] A longer line is an error. Change for texts so long in truth.
+  # [bytes] A longer line is an error when its file is first read. Change for
+  # texts so long in truth.
   c.max_line_bytes = 100_000
   # [folder] Where prepared data sets are kept; None: tfds in $GD_JAX_CACHE,
   # else in ~/.cache/gd_jax. Change where the home is small or not writable.
