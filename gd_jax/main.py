@@ -105,6 +105,7 @@ _PROCESS_ID = flags.DEFINE_integer(
 
 def cli() -> None:
   """The console script `gd-jax`."""
+  pipes.escape_unknown_characters()
   try:
     code = main()
   except Exception as error:

@@ -1,11 +1,21 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever reads our stdout, such as `head`, may have had enough of it."""
+"""What may befall stdout: a reader that has enough, an encoding too small."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
+
+
+def escape_unknown_characters() -> None:
+  """What stdout's encoding lacks is printed as an escape, as stderr does it.
+
+  A run of hours must not end at the "±" of its table where LC_ALL is C.
+  """
+  if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import json
 import os
 import pathlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -275,7 +275,8 @@ def _padded(rows: list[list[int]]) -> np.ndarray:
 
 
 def _checked_sequence(texts: Any) -> Any:
-  if texts is None or isinstance(texts, bytes):
+  # Of a mapping only the keys would be answered.
+  if texts is None or isinstance(texts, bytes | Mapping):
     kind = type(texts).__name__
     raise TypeError(f"a text or a list of texts is wanted, not {kind}")
   return texts

@@ -41,6 +41,7 @@ def cli() -> None:
   """The console script."""
   # An exit unwinds: no hidden, half-written file stays behind.
   signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+  pipes.escape_unknown_characters()
   sys.exit(main(sys.argv[1:]))
 
 
@@ -88,7 +89,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
   given.add_argument(
     "--input",
     help="FILE.tsv or FILE.csv with a column `text`, FILE.jsonl with a field"
-    " `text`, or any other file, or - for stdin: a text a line",
+    " `text`, likewise .json, or any other file, or - for stdin: a text a line",
   )
   parser.add_argument(
     "--output",

@@ -34,8 +34,9 @@ def read(file: BinaryIO, source: str) -> Iterator[Line]:
   """The texts of a file; its name's end says of which kind it is.
 
   Raises:
-    UserError: The header of a .tsv or .csv file has no column for the text, or
-      the file is UTF-16, compressed, or ends its lines with CR alone.
+    UserError: The header of a .tsv or .csv file has no column for the text, a
+      .jsonl or .json file holds an array, or the file is UTF-16, compressed, or
+      ends its lines with CR alone.
   """
   lines = _Lines(file, source)
   suffix = os.path.splitext(source)[1].lower()
@@ -43,11 +44,13 @@ def read(file: BinaryIO, source: str) -> Iterator[Line]:
     yield from _csv(lines, source)
     return
   parse: Callable[[str], str] = str
+  rows: Iterator[bytes] = lines
   if suffix == ".tsv":
     parse = _tsv_parser(lines.header(), source)
   elif suffix in (".jsonl", ".json"):
     parse = _text_of_json
-  for raw in lines:
+    rows = _objects(lines, source)
+  for raw in rows:
     if not raw and parse is not str:
       continue
     text = problem = None
@@ -184,6 +187,18 @@ def _csv(lines: _Lines, source: str) -> Iterator[Line]:
       yield Line(number, text, problem, lines.end)
   finally:
     csv.field_size_limit(limit)
+
+
+def _objects(lines: _Lines, source: str) -> Iterator[bytes]:
+  """The lines of a file that begins with no array."""
+  begun = False
+  for raw in lines:
+    if not begun and raw.lstrip().startswith(b"["):
+      raise UserError(
+        f"{source} holds a JSON array: write one object a line, not an array"
+      )
+    begun = begun or bool(raw.strip())
+    yield raw
 
 
 def _text_of_json(line: str) -> str:

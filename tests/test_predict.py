@@ -141,7 +141,7 @@ def test_what_is_no_text_is_refused(made):
     clf(["a", None])
   with pytest.raises(TypeError, match="bytes, not a string: decode it"):
     clf([b"a"])
-  for wrong in (None, b"abc"):
+  for wrong in (None, b"abc", {"text": ["a"]}):
     with pytest.raises(TypeError, match="a text or a list of texts"):
       clf(wrong)
     with pytest.raises(TypeError, match="a text or a list of texts"):

@@ -85,6 +85,10 @@ def test_what_is_no_file_of_lines_is_refused():
   assert _lines("a.txt", b"a\rb\r\n")[0].text == "a\rb"
   with pytest.raises(UserError, match="line 1: no valid CSV"):
     _lines("a.csv", b"text\rx,label\na,b\n")
+  for name in ("a.jsonl", "a.json"):
+    with pytest.raises(UserError, match="holds a JSON array"):
+      _lines(name, b'\n [{"text": "a"},\n{"text": "b"}]\n')
+  assert _lines("a.jsonl", b'{"text": "a"}\n[1]\n')[1].error
 
 
 def test_a_byte_order_mark_is_no_part_of_a_text():

@@ -144,6 +144,21 @@ def rounded(value: float) -> float:
   return float(f"{value:.3g}")
 
 
+def names(text: str) -> list[str]:
+  """The comparisons that --only names.
+
+  Raises:
+    ArgumentTypeError: One of them is unknown.
+  """
+  found = text.split(",")
+  for name in found:
+    if name not in _ROUNDS:
+      raise argparse.ArgumentTypeError(
+        f"{name!r} is none of {', '.join(_ROUNDS)}"
+      )
+  return found
+
+
 def machine() -> dict[str, Any]:
   """What it ran on, in general words."""
   cpuinfo = pathlib.Path("/proc/cpuinfo")
@@ -163,14 +178,14 @@ def machine() -> dict[str, Any]:
 if __name__ == "__main__":
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument("--students", type=int, default=16)
-  parser.add_argument("--only", default=",".join(_DEFAULT))
+  parser.add_argument("--only", type=names, default=list(_DEFAULT))
   parser.add_argument("--rounds", type=int, default=None)
   parser.add_argument("--tiny", action="store_true")
   parser.add_argument("--out", type=pathlib.Path, required=True)
   args = parser.parse_args()
   args.out.parent.mkdir(parents=True, exist_ok=True)
   for made in measure(
-    args.only.split(","),
+    args.only,
     students=args.students,
     rounds=args.rounds,
     tiny=args.tiny,

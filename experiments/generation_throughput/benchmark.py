@@ -10,6 +10,7 @@ Peers need `pip install -e .[peers]`; `--peers=` measures gd_jax alone.
 
 import json
 import pathlib
+import sys
 import tempfile
 from typing import Any
 
@@ -67,16 +68,12 @@ _PROFILE = flags.DEFINE_string("profile", None, "write a trace to this folder")
 _OUT = flags.DEFINE_string("out", None, "write the numbers to this file")
 
 
-def main(argv: list[str]) -> None:
-  if len(argv) > 1:
-    raise app.UsageError(f"what is {argv[1]!r}?")
-  if _CACHE_LAYOUT.value == "blocked" and jax.default_backend() != "gpu":
-    raise app.UsageError("only a GPU reads --cache_layout=blocked")
-  if _MATMUL_DTYPE.value and _SWEEP.value:
-    raise app.UsageError("--sweep has no --matmul_dtype")
-  if _MATMUL_DTYPE.value and jax.default_backend() != "cpu":
-    raise app.UsageError("--matmul_dtype is for CPUs; here all is bfloat16")
+def main(argv: list[str]) -> int:
+  """Returns the exit code: 2 for bad input, said in one line."""
   measure.one_thread()
+  if problem := _problem(argv[1:]):
+    print(f"Error: {problem}", file=sys.stderr)
+    return 2
   with tempfile.TemporaryDirectory() as temporary:
     folder = _folder(pathlib.Path(temporary))
     if _SWEEP.value:
@@ -108,6 +105,42 @@ def main(argv: list[str]) -> None:
     out.write_text(json.dumps(found, indent=1) + "\n")
     if _SWEEP.value:
       sweep.plot(found, out.with_suffix(".svg"))
+  return 0
+
+
+def _problem(rest: list[str]) -> str | None:
+  """What is wrong with the flags; None where nothing is."""
+  if rest:
+    return f"what is {rest[0]!r}?"
+  if _CACHE_LAYOUT.value == "blocked" and jax.default_backend() != "gpu":
+    return "only a GPU reads --cache_layout=blocked"
+  if _MATMUL_DTYPE.value and _SWEEP.value:
+    return "--sweep has no --matmul_dtype"
+  if _MATMUL_DTYPE.value and jax.default_backend() != "cpu":
+    return "--matmul_dtype is for CPUs; here all is bfloat16"
+  is_shape = _MODEL.value in models.SHAPES
+  if not is_shape and not pathlib.Path(_MODEL.value).is_dir():
+    shapes = ", ".join(models.SHAPES)
+    return f"--model={_MODEL.value} is no folder, and none of {shapes}"
+  if is_shape and not 1 < _MEAN_TOKENS.value < _MAX_TOKENS.value:
+    return (
+      f"--mean_tokens={_MEAN_TOKENS.value:g} has to lie between 1 and"
+      f" --max_tokens={_MAX_TOKENS.value}"
+    )
+  return _problem_of_peers([name for name in _PEERS.value if name])
+
+
+def _problem_of_peers(names: list[str]) -> str | None:
+  if not names:
+    return None
+  try:
+    import peers
+  except ImportError as error:
+    return f"no {error.name} here: pip install -e .[peers], or give --peers="
+  unknown = [name for name in names if name not in peers.PEERS]
+  if unknown:
+    return f"--peers={unknown[0]} is none of {', '.join(peers.PEERS)}"
+  return None
 
 
 def _folder(temporary: pathlib.Path) -> pathlib.Path:

@@ -20,7 +20,11 @@ BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 
 def take(workdir: pathlib.Path) -> None:
   """Copies a run's numbers into results/, without where its data lay."""
-  result = json.loads((workdir / "report" / "results.json").read_text())
+  file = workdir / "report" / "results.json"
+  if not file.exists():
+    print(f"{workdir} has no report: name a finished run", file=sys.stderr)
+    sys.exit(2)
+  result = json.loads(file.read_text())
   for field in ("dir", "folder", "cache_dir"):
     result["config"]["data"][field] = None
   text = json.dumps(result, indent=2, sort_keys=True) + "\n"

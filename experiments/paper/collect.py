@@ -158,7 +158,7 @@ def collect(
     take: {arm: name it gets}; None: all, as they are.
 
   Raises:
-    UserError: A run is no point of the sweep.
+    UserError: A run is no point of the sweep, or lacks an arm of `take`.
   """
   runs = []
   for workdir in (found for folder in folders for found in _finished(folder)):
@@ -174,7 +174,13 @@ def collect(
       )
     names = {arm: arm for arm in results["arms"]}
     if take is not None:
-      names = {arm: take[arm] for arm in names if arm in take}
+      missing = [arm for arm in take if arm not in names]
+      if missing:
+        raise UserError(
+          f"{workdir}: it has no arm {missing[0]!r}; --take can name"
+          f" {', '.join(names)}"
+        )
+      names = take
     ids, rows, seeds = _rights(workdir, names)
     generator = artefacts.read_json(
       epath.Path(workdir) / "generator" / artefacts.MANIFEST
@@ -330,6 +336,19 @@ def _told(run: Run) -> str:
   return ", ".join([*changed, *run["rows"]])
 
 
+def _pairs(take: str | None) -> dict[str, str] | None:
+  """{arm: name it gets} of "gd:gd_pretrained,kd:kd"; None: nothing is said."""
+  if take is None:
+    return None
+  pairs = [pair.split(":") for pair in take.split(",")]
+  if not all(len(pair) == 2 and all(pair) for pair in pairs):
+    raise UserError(
+      f"--take={take}: name an arm and what it is to be called, as in"
+      " gd:gd_pretrained, with commas between several"
+    )
+  return dict(pairs)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
   """Returns the exit code: 2 for bad input, said in one line."""
   parser = argparse.ArgumentParser(description=__doc__)
@@ -338,11 +357,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser.add_argument("--out", type=pathlib.Path, required=True)
   parser.add_argument("--take", default=None)
   args = parser.parse_args(argv)
-  pairs = [pair.split(":") for pair in (args.take or "").split(",") if pair]
   try:
-    runs = collect(Sweep(args.config), args.folders, dict(pairs) or None)
+    runs = collect(Sweep(args.config), args.folders, _pairs(args.take))
     save(args.out, runs)
-  except (UserError, ValueError) as error:
+  except (UserError, ValueError, OSError) as error:
     print(f"Error: {error}", file=sys.stderr)
     return 2
   for run in runs:

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     for file in args.files:
       print(f"{file}: {clean(file, texts, out)} lines left out", flush=True)
-  except UserError as error:
+  except (UserError, OSError) as error:
     print(error, file=sys.stderr)
     return 2
   return 0

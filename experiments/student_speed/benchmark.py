@@ -44,7 +44,7 @@ print(time.process_time())
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("--model", type=pathlib.Path, required=True)
+  parser.add_argument("--model", type=export, required=True)
   parser.add_argument("--out", type=pathlib.Path, required=True)
   parser.add_argument("--rounds", type=int, default=7)
   parser.add_argument("--large_rounds", type=int, default=3)
@@ -73,6 +73,18 @@ def main() -> None:
   )
   found |= {"machine": machine(), "versions": versions()}
   flags.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def export(text: str) -> pathlib.Path:
+  """A folder WORKDIR/export.
+
+  Raises:
+    ArgumentTypeError: It is none.
+  """
+  folder = pathlib.Path(text)
+  if not (folder / "labels.json").exists():
+    raise argparse.ArgumentTypeError(f"{text} is no folder WORKDIR/export")
+  return folder
 
 
 def rows() -> tuple[list[str], list[str]]:

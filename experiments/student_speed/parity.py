@@ -33,7 +33,7 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument("workdirs", nargs="+", type=epath.Path)
+  parser.add_argument("workdirs", nargs="+", type=_finished)
   parser.add_argument("--arm", default="gd")
   flags = parser.parse_args()
   _RESULTS.mkdir(parents=True, exist_ok=True)
@@ -42,6 +42,13 @@ def main() -> None:
     text = json.dumps(found, indent=1)
     (_RESULTS / f"{found['task']}.json").write_text(text + "\n")
     print(text, flush=True)
+
+
+def _finished(text: str) -> epath.Path:
+  workdir = epath.Path(text)
+  if not (workdir / "students" / artefacts.MANIFEST).exists():
+    raise argparse.ArgumentTypeError(f"{text} has no finished students")
+  return workdir
 
 
 def compare(workdir: epath.Path, arm: str) -> dict:

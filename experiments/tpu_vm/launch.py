@@ -147,7 +147,12 @@ def _fetch(args: argparse.Namespace, shell: Shell) -> int:
   if shell.dry_run:
     shell.run(["mkdir", "-p", str(args.to)])
   else:
-    args.to.mkdir(parents=True, exist_ok=True)
+    try:
+      args.to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+      raise LaunchError(
+        f"--to={args.to} can't be made ({error.strerror}): name another folder"
+      ) from error
   shell.run(gcloud.rsync(args.workdir, str(args.to)), echo=True)
   _say(shell, f"{args.workdir} is copied to {args.to}")
   return 0

@@ -32,6 +32,21 @@ def run(tmp_path, only):
   return json.loads(out.read_text())
 
 
+def test_an_unknown_comparison_is_refused_before_any(tmp_path):
+  # Dies if: the others are timed first, or a traceback is all there is.
+  done = subprocess.run(
+    [
+      *(sys.executable, str(FOLDER / "benchmark.py")),
+      *("--only=student,foo", f"--out={tmp_path}/out.json"),
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 2
+  assert "'foo' is none of student, sequential, teacher" in done.stderr
+
+
 @pytest.mark.slow
 def test_many_students_against_one_by_one(tmp_path):
   found = run(tmp_path, "sequential")

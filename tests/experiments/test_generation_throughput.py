@@ -74,17 +74,39 @@ def test_it_writes_what_it_measured(part, tmp_path):
   assert str(tmp_path) not in out.read_text()
 
 
-# Dies if: a sweep takes the flag and times float32 all the same.
-def test_a_sweep_refuses_products_of_another_dtype():
-  command = [sys.executable, str(_FOLDER / "benchmark.py"), "--sweep"]
+# Dies if: a sweep takes the flag and times float32 all the same, or a name that
+# nothing has costs minutes before it is said, or is shown as a peer that fails.
+@pytest.mark.parametrize(
+  ("flags", "line"),
+  [
+    (["--sweep", "--matmul_dtype=bfloat16"], "--sweep has no --matmul_dtype"),
+    (["--model=/nowhere"], "--model=/nowhere is no folder, and none of tiny,"),
+    (["--mean_tokens=64"], "--mean_tokens=64 has to lie between 1 and"),
+  ],
+)
+def test_what_is_no_good_is_said_first(flags, line):
   done = subprocess.run(
-    [*command, "--matmul_dtype=bfloat16"],
+    [sys.executable, str(_FOLDER / "benchmark.py"), "--peers=", *flags],
     capture_output=True,
     text=True,
     check=False,
   )
-  assert done.returncode
-  assert "--sweep has no --matmul_dtype" in done.stdout + done.stderr
+  assert done.returncode == 2
+  assert done.stderr.startswith(f"Error: {line}")
+  assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parity
+def test_an_unknown_peer_is_no_peer_that_fails():
+  pytest.importorskip("ctranslate2", reason="the extra `peers`")
+  done = subprocess.run(
+    [sys.executable, str(_FOLDER / "benchmark.py"), "--peers=hf,hfx"],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 2
+  assert "--peers=hfx is none of hf, ctranslate2" in done.stderr
 
 
 def test_the_sweep_times_and_draws_each_combination(part, tmp_path):

@@ -97,6 +97,22 @@ def test_a_pretrained_generator_has_a_name_of_its_own(tmp_path):
   assert [*run["rows"]] == [*run["texts"]] == ["gd_pretrained"]
 
 
+# Dies if: a misspelt arm adds a run without scores, which no one takes out.
+@pytest.mark.parametrize(
+  ("take", "line"),
+  [("gx:gd_pretrained", "no arm 'gx'"), ("gd", "--take=gd: name an arm and")],
+)
+def test_an_arm_that_is_not_there_is_refused(tmp_path, capsys, take, line):
+  collect, folder = paper("collect"), write_runs(tmp_path / "runs", draws=1)
+  target = tmp_path / "results/trec"
+  arguments = [f"--config={TIER1}:trec", f"--out={target}", str(folder)]
+  assert collect.main([*arguments, f"--take={take}"]) == 2
+  assert line in capsys.readouterr().err
+  assert not target.with_suffix(".json").exists()
+  (tmp_path / "results").write_text("a file")
+  assert collect.main(arguments) == 2
+
+
 # Dies if: 0 and nothing are one value: no texts, and all of them.
 def test_no_texts_are_not_all_texts(tmp_path):
   config = f"{ROOT}/experiments/paper/tier3_texts.py:trec"

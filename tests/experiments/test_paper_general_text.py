@@ -43,6 +43,9 @@ def test_what_is_no_good_is_said(tmp_path, capsys):
   assert general_text.main([*arguments, f"{tmp_path}/none.txt"]) == 2
   error = capsys.readouterr().err
   assert "none.txt" in error and "Traceback" not in error
+  (tmp_path / "out2").write_text("a file")
+  arguments[1] = f"--out={tmp_path}/out2"
+  assert general_text.main([*arguments, f"{tmp_path}/none.txt"]) == 2
 
 
 # Dies if: tokens are counted in steps or rows, domains are mixed up, or a model

@@ -45,7 +45,11 @@ def test_from_nothing_to_results(cloud, tmp_path):
   results.mkdir(parents=True)
   (results / "results.json").write_text("{}")
   cloud.launch("fetch", WORKDIR, f"--to={tmp_path / 'runs/trec'}")
-  assert (tmp_path / "runs/trec/report/results.json").exists()
+  file = tmp_path / "runs/trec/report/results.json"
+  assert file.exists()
+  onto_file = cloud.launch("fetch", WORKDIR, f"--to={file}", check=False)
+  assert onto_file.returncode == 2
+  assert onto_file.stderr.startswith(f"launch: --to={file} can't be made")
   cloud.launch("delete", *POD)
   done = cloud.launch("status", *POD, check=False)
   assert (
