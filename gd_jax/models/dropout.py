@@ -14,6 +14,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt32
 
 
+# 2^32 over the golden ratio: its multiples lie apart (Knuth, TAOCP 6.4).
+_STRIDE = 0x9E3779B1
+
+
 class Dropout(nn.Module):
   """Zeroes elements with probability `rate` and scales the others to match.
 
@@ -41,7 +45,11 @@ class Dropout(nn.Module):
 def hash_of_places(
   seeds: UInt32[Array, "2"], shape: tuple[int, ...]
 ) -> UInt32[Array, "*S"]:
-  """A number for each place of an array: its index, hashed with the seeds.
+  """A number for each place of an array: the place, hashed with the seeds.
+
+  It is the same in an array of any other shape of as many axes, so that a
+  student's noise does not depend on how far its neighbours' longer rows, in the
+  same program, have its own padded.
 
   Two multiply-and-shift rounds with the constants of least bias that
   C. Wellons's "hash-prospector" found for such a hash. The second seed, added
@@ -51,8 +59,8 @@ def hash_of_places(
   stride = 1
   for axis in reversed(range(len(shape))):
     place = jax.lax.broadcasted_iota(jnp.uint32, shape, axis)
-    index += place * jnp.uint32(stride % 2**32)
-    stride *= shape[axis]
+    index += place * jnp.uint32(stride)
+    stride = stride * _STRIDE % 2**32
   first, second = seeds
   h = index ^ jnp.full(shape, first)
   h = (h ^ (h >> 16)) * jnp.uint32(0x21F0AAAD)

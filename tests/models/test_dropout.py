@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gd_jax.models.dropout import Dropout
+from gd_jax.models.dropout import Dropout, hash_of_places
 
 
 def _masks(rate, shape, seeds):
@@ -41,6 +41,14 @@ def test_places_rows_columns_and_calls_are_independent():
   for shift in (1, 2, 50, 51):
     lagged = (flat[:, shift:] * flat[:, :-shift]).mean() / 0.25
     assert abs(lagged) < 5 / np.sqrt(flat[:, shift:].size)
+
+
+def test_a_place_has_its_number_in_any_shape():
+  # Dies if: a stride is the length of an axis, which padding changes.
+  seeds = jnp.array([1, 2], jnp.uint32)
+  wide = hash_of_places(seeds, (3, 16, 4))
+  np.testing.assert_array_equal(hash_of_places(seeds, (2, 5, 4)), wide[:2, :5])
+  assert len(np.unique(wide)) == wide.size
 
 
 def test_does_nothing_when_deterministic():

@@ -39,7 +39,11 @@ def make_rows(n, seed, *, longest=14):
 
 @pytest.fixture(scope="module")
 def store():
-  rows, label = make_rows(LABELLED + GENERATED, 0)
+  return make_store()
+
+
+def make_store(**lengths):
+  rows, label = make_rows(LABELLED + GENERATED, 0, **lengths)
   logits = 4 * np.eye(C, dtype=np.float32)[label]
   logits += np.random.default_rng(1).normal(size=logits.shape)
   return batches.from_rows(
@@ -147,6 +151,21 @@ def test_each_of_many_is_as_it_would_be_alone(store, heldout, tmp_path):
     )
 
 
+# Dies if: a student's dropout depends on how long its neighbours' rows are.
+def test_neighbours_of_longer_rows_change_nothing(heldout, tmp_path):
+  store = make_store(longest=40)
+  store["tokens"][:LABELLED, 6:] = 0
+  store["mask"][:LABELLED, 6:] = 0
+  kd = make_student("kd")
+  together = fit([kd, make_student("gd", 1)], store, heldout, tmp_path / "both")
+  (alone,) = fit([kd], store, heldout, tmp_path / "alone")
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-4),
+    together[0].params,
+    alone.params,
+  )
+
+
 # Dies if: anything but rows and targets depends on the arm.
 def test_without_generated_texts_gd_is_kd_to_the_bit(store, heldout, tmp_path):
   (kd,) = fit([make_student("kd")], store, heldout, tmp_path / "kd")
@@ -213,7 +232,7 @@ def test_patience_ends_a_student_and_not_its_neighbour(
   store, heldout, tmp_path
 ):
   group = [
-    make_student("gold", rate=0.3),
+    make_student("gold", 1, rate=0.3),
     make_student("gd", rate=3e-3),
     make_student("kd"),
   ]
@@ -231,7 +250,7 @@ def test_patience_ends_a_student_and_not_its_neighbour(
 # Dies if: an early evaluation is chosen or costs patience, or is left out of
 # the history.
 def test_no_early_evaluation_is_chosen(store, heldout, tmp_path):
-  group, changes = [make_student("gold", rate=0.3)], {"eval_every_steps": 2}
+  group, changes = [make_student("gold", 1, rate=0.3)], {"eval_every_steps": 2}
   (free,) = fit(group, store, heldout, tmp_path / "free", **changes)
   changes |= {"select_from": 0.6, "patience": 8}
   (bound,) = fit(group, store, heldout, tmp_path / "bound", **changes)
