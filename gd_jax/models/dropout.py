@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt32
 
-
 # 2^32 over the golden ratio: its multiples lie apart (Knuth, TAOCP 6.4).
 _STRIDE = 0x9E3779B1
 

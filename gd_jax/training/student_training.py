@@ -50,17 +50,24 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
     c.mode, work=work, platform=devices.platform()
   )
   groups, done = _groups(setting, together=mode == "vmap")
-  if not groups:
+  left = {
+    i: group
+    for i, group in enumerate(groups)
+    if not done.issuperset(trial.recipe.name for trial in group)
+  }
+  if not left:
     return
-  trials = [trial for group in groups for trial in group]
+  trials = [trial for group in left.values() for trial in group]
   num_devices = len(devices.local_devices())
-  workers = min(len(groups), devices.num_cores() if on_cpu else num_devices)
-  program = setting.program(alone=len(groups) == len(trials))
+  workers = min(len(left), devices.num_cores() if on_cpu else num_devices)
+  # Of all groups: a student that a killed run has begun is gone on with by the
+  # program that began it, whichever groups were done by then.
+  program = setting.program(alone=all(len(group) == 1 for group in groups))
   progress.say(
     f"students: {len(trials)} trainings of {c.model} ({num_params:,}"
     f" parameters, {num_working:,} without embeddings),"
     f" {c.total_steps:,} steps of {c.batch_size} rows,"
-    f" in {len(groups)} program(s), {workers} at a time;"
+    f" in {len(left)} program(s), {workers} at a time;"
     f" {len(setting.rows.train):,} labelled and"
     f" {len(setting.rows.generated):,} generated rows;"
     f" {devices.about(6 * work * len(trials) * c.total_steps)}"
@@ -73,16 +80,16 @@ def _train(setting: student_setting.Setting, progress: Progress) -> None:
       with guard:
         bar.advance(steps)
 
-    several = len(groups) > 1
+    several = len(left) > 1
     jobs = [
       functools.partial(
         _train_group, setting, program, group, i if several else None, advance
       )
-      for i, group in enumerate(groups)
+      for i, group in left.items()
     ]
     start = time.monotonic()
-    for i, outcomes in side_by_side.run_jobs(jobs, workers=workers):
-      for trial, outcome in zip(groups[i], outcomes, strict=True):
+    for job, outcomes in side_by_side.run_jobs(jobs, workers=workers):
+      for trial, outcome in zip([*left.values()][job], outcomes, strict=True):
         name = trial.recipe.name
         if name in done:
           continue
@@ -124,7 +131,7 @@ def _take_over(setting: student_setting.Setting, progress: Progress) -> None:
 def _groups(
   setting: student_setting.Setting, *, together: bool
 ) -> tuple[list[list[student_folder.Trial]], set[str]]:
-  """(what this host trains together, the names of the students done)."""
+  """(what this host trains, or has trained, together; the students done)."""
   trials = {trial.name: trial for trial in setting.trials()}
   recipes = {trial.recipe.name: trial.recipe for trial in trials.values()}
   done = {
@@ -154,8 +161,7 @@ def _groups(
   return [
     [trials[name] for name in group]
     for group in groups
-    if not ready.issuperset(group)
-    and devices.owns(number[trials[group[0]].recipe.name])
+    if devices.owns(number[trials[group[0]].recipe.name])
   ], done
 
 

@@ -5,10 +5,14 @@ import pathlib
 import numpy as np
 import pytest
 
-from gd_jax import artefacts, checkpoints, signals
+from gd_jax import artefacts, checkpoints, signals, workdirs
 from gd_jax.errors import UserError
 from gd_jax.phases import students
-from gd_jax.training import side_by_side, student_training
+from gd_jax.training import (
+  side_by_side,
+  student_setting,
+  student_training,
+)
 
 
 # Dies if: finished students are trained again, or a new arm needs all anew.
@@ -64,6 +68,33 @@ def test_an_interrupted_run_goes_on(
   expected = digests(finished[0])
   for name, digest in digests(workdir).items():
     assert digest == expected[name]
+
+
+# Dies if: the student that a killed run left over, of a group of one, is gone
+# on with by another program than the one that began it beside a group of two.
+def test_what_is_left_is_trained_by_the_program_of_all(
+  workdir, progress, monkeypatch, make_config
+):
+  devices = [*student_training.devices.local_devices()] * 2
+  monkeypatch.setattr(
+    student_training.devices, "local_devices", lambda: devices
+  )
+  program, asked = student_setting.Setting.program, []
+
+  def noted(setting, *, alone):
+    asked.append(alone)
+    return program(setting, alone=alone)
+
+  monkeypatch.setattr(student_setting.Setting, "program", noted)
+  config = make_config(arms=("gold", "kd", "gd"), mode="vmap")
+  students.run(config, workdir, progress)
+  sizes = [
+    len(g) for g in artefacts.read_json(workdir / "students/groups.json")
+  ]
+  assert sizes == [2, 1]
+  workdirs.clear(workdir / "students/kd")
+  students.run(config, workdir, progress)
+  assert asked == [False, False]
 
 
 # Dies if: the search takes the last rate, or looks at other rows.
