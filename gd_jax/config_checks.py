@@ -70,6 +70,7 @@ _TRAINING = {
   "batch_size": _ONE,
   "warmup_fraction": _SHARE,
   "accumulate_steps": _or_none(_ONE),
+  "dtype": _or_none(_one_of(("bfloat16", "float32"))),
   "matmul_dtype": _PRODUCTS,
 }
 _RULES: dict[str, dict[str, Rule]] = {
@@ -185,6 +186,11 @@ def check(config: config_dict.ConfigDict) -> None:
     for name in section.split("."):
       fields = fields.get(name, {})
     for field, (is_good, words) in rules.items() if fields else ():
+      if field not in fields:
+        raise UserError(
+          f"the config has no field {section}.{field}: begin it with get_config"
+          " of configs/common.py"
+        )
       value = fields[field]
       if not _judge(is_good, value):
         raise UserError(
@@ -196,8 +202,9 @@ def check(config: config_dict.ConfigDict) -> None:
     corpus.check(config.corpus)
   if "students" in config:
     student_setting.check(config.students)
-    _check_export(config)
-    _check_real(config)
+    if "export" in config:
+      _check_export(config)
+    _check_texts(config)
   if "teacher" in config:
     teacher.check(config.teacher)
 
@@ -237,13 +244,33 @@ def _check_export(config: config_dict.ConfigDict) -> None:
     )
 
 
-def _check_real(config: config_dict.ConfigDict) -> None:
-  wanted = "real" in arms.kinds(config.students.arms)
-  if wanted and "data" in config and config.data.unlabelled is None:
+def _check_texts(config: config_dict.ConfigDict) -> None:
+  """Whether the phases before make the texts that students are to read."""
+  kinds = arms.kinds(config.students.arms)
+  if "real" in kinds and "data" in config and config.data.unlabelled is None:
     raise UserError(
       "the arm real_kd needs real texts without labels: give"
       " --config.data.unlabelled=train for the training rows that are not drawn"
     )
+  if "soft_labels" in config:
+    if "real" in kinds and config.soft_labels.real_texts == 0:
+      raise UserError(
+        "the arm real_kd needs real texts, and config.soft_labels.real_texts is"
+        " 0: give a number, or None for as many as are generated"
+      )
+    if "rules" in kinds and config.soft_labels.rules is None:
+      raise UserError(
+        "the arm rules_kd needs texts made by word rules: give"
+        " --config.soft_labels.rules=1 for as many as are generated"
+      )
+  if config.students.second_round is not None and "corpus" in config:
+    budget, drawn = config.students.num_texts, config.corpus.num_texts
+    if budget >= drawn:
+      raise UserError(
+        "config.students.second_round chooses from texts beyond"
+        f" config.students.num_texts={budget:,}, and config.corpus.num_texts is"
+        f" {drawn:,}: raise the latter"
+      )
 
 
 def _judge(is_good: Test, value: Any) -> bool:

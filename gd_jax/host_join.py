@@ -133,6 +133,7 @@ def _check(
 def _reach(coordinator: str) -> None:
   """Waits for host 0 to listen: JAX would end the process without a line."""
   host, _, port = coordinator.rpartition(":")
+  host = host.strip("[]")  # Of an IPv6 address.
   start, patience = time.monotonic(), host_watch.joining()
   while True:
     try:

@@ -46,7 +46,13 @@ _HUB_FILES = ("*.json", "*.safetensors", "*.txt")
 def cache_dir() -> pathlib.Path:
   """$GD_JAX_CACHE, else ~/.cache/gd_jax."""
   set_by_user = os.environ.get("GD_JAX_CACHE")
-  return pathlib.Path(set_by_user or "~/.cache/gd_jax").expanduser()
+  return _place(set_by_user or "~/.cache/gd_jax")
+
+
+def _place(name: str) -> pathlib.Path:
+  # As pathlib does, but of a user who is not there "~" stays, to be refused
+  # as any folder that is not there.
+  return pathlib.Path(os.path.expanduser(name))
 
 
 def make_cache_dir() -> pathlib.Path:
@@ -80,7 +86,7 @@ def resolve(name: str, *, allow_download: bool) -> pathlib.Path:
     UserError: It is not here and can't be had.
     PretrainedError: What was downloaded or cached is not what was published.
   """
-  folder = pathlib.Path(name).expanduser()
+  folder = _place(name)
   if folder.is_dir():
     return folder
   if name == "minilm":
@@ -94,7 +100,7 @@ def fingerprint(name: str) -> str:
   For other names the name: MiniLM is pinned by hash, and what the hub's ids
   stand for is taken to stay.
   """
-  folder = pathlib.Path(name).expanduser()
+  folder = _place(name)
   if not folder.is_dir():
     return name
   files = {path for pattern in _HUB_FILES for path in folder.glob(pattern)}

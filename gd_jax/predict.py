@@ -167,7 +167,7 @@ def load(
 def _folder(named: str | os.PathLike[str]) -> Any:
   """What has the methods of pathlib for it."""
   if "://" not in os.fspath(named):
-    return pathlib.Path(named).expanduser()
+    return pathlib.Path(os.path.expanduser(named))
   # Late: who answers from a disk does not need it.
   from gd_jax import workdirs
 

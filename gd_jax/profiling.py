@@ -13,16 +13,20 @@ from gd_jax.errors import UserError
 
 @contextlib.contextmanager
 def trace(folder: str | None) -> Iterator[None]:
-  """Writes what devices and host did meanwhile into `folder`; None: nothing.
+  """Writes what devices and host did meanwhile into `folder`, if there is one.
 
   A trace is written when the block is left, by an exception too.
 
   Raises:
-    UserError: the folder can't be made or written.
+    UserError: the folder can't be made or written, or is in a bucket.
   """
-  if folder is None:
+  if not folder:
     yield
     return
+  if "://" in folder:
+    raise UserError(
+      f"--profile={folder}: a trace is written to a disk; name a folder there"
+    )
   try:
     pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     (pathlib.Path(folder) / ".writable").touch()

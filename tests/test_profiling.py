@@ -26,8 +26,9 @@ def test_a_trace_names_its_spans_even_when_the_run_is_stopped(tmp_path):
 
 
 def test_without_a_folder_nothing_is_traced(tmp_path):
-  with profiling.trace(None), profiling.span("teacher"):
-    pass
+  for nothing in (None, ""):
+    with profiling.trace(nothing), profiling.span("teacher"):
+      pass
   assert not _traces(tmp_path)
 
 
@@ -36,5 +37,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
   with (
     pytest.raises(UserError, match=r"--profile=.*file/x can't be written"),
     profiling.trace(f"{tmp_path}/file/x"),
+  ):
+    pytest.fail("must not begin")
+  with (
+    pytest.raises(
+      UserError, match=r"--profile=gs://b/x: a trace is written to"
+    ),
+    profiling.trace("gs://b/x"),
   ):
     pytest.fail("must not begin")

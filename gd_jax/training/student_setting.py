@@ -242,6 +242,11 @@ def check(c: Any) -> None:
   for field in ("num_seeds", "total_steps", "batch_size", "eval_every_steps"):
     if c[field] < 1:
       raise UserError(f"config.students.{field} is {c[field]}: at least 1")
+  if c.batch_size == 1 and c.labelled_fraction < 1:
+    raise UserError(
+      "config.students.batch_size is 1, and a batch has labelled and generated"
+      " rows: at least 2"
+    )
   if c.second_round is not None:
     if not 0 < c.second_round < 1:
       raise UserError(
