@@ -68,20 +68,25 @@ def load_rows(
 def splits_of(
   builder: Any, *, evaluate_on: str, progress: Progress
 ) -> dict[str, list[Row]]:
-  """The training rows and those to evaluate on, of a prepared TFDS builder."""
-  rows = {"train": _rows(builder, "train")}
-  if evaluate_on in builder.info.splits:
-    rows[evaluate_on] = _rows(builder, evaluate_on)
-  if evaluate_on == "test" and not rows.get("test"):
-    if "validation" not in builder.info.splits:
-      rows.pop("test", None)
-      return rows
+  """The training rows and those to evaluate on, of a prepared TFDS builder.
+
+  Without labelled test rows those of validation are tested on, and on them
+  alone: who asks for rows to validate on gets none of them. So whether test
+  rows have labels is looked at in any case.
+  """
+  found = {
+    split: _rows(builder, split) if split in builder.info.splits else []
+    for split in ("train", "validation", "test")
+  }
+  if not found["test"] and found["validation"]:
     progress.say(
       f"data: {builder.name} has no labelled test rows, so its validation rows "
       "are the test rows"
     )
-    rows["test"] = _rows(builder, "validation")
-  return rows
+    found = {"train": found["train"], "test": found["validation"]}
+  return {
+    split: found[split] for split in ("train", evaluate_on) if found.get(split)
+  }
 
 
 def _rows(builder: Any, split: str) -> list[Row]:
