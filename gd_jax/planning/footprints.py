@@ -136,8 +136,10 @@ def generator(
     )
   if not c.pretrain_on:
     return own
-  recipe = c.pretrain.copy_and_resolve_references()
-  recipe.update(accumulate_steps=c.accumulate_steps, remat=c.remat)
+  recipe = config_dict.ConfigDict(
+    c.pretrain.to_dict()
+    | {"accumulate_steps": c.accumulate_steps, "remat": c.remat}
+  )
   packed = recipe.row_tokens
   first = stage(
     recipe,

@@ -209,7 +209,7 @@ def _made_as_planned(
 
 def _off(line: Line, machine: machines.Machine) -> Iterator[str]:
   """How far the plan was off."""
-  if (found := line.measured) is None or found.elsewhere:
+  if (found := line.measured) is None or found.elsewhere or not line.seconds:
     return
   phase = line.footprint.phase
   yield (

@@ -38,6 +38,7 @@ def test_reading_general_text_first_takes_its_time_too(config, texts):
   alone = footprints.generator(_small(config), texts, CPU)
   config.generator.pretrain_on = ("news.txt",)
   config.generator.pretrain.update(max_steps=1000, batch_size=64)
+  config.lock()
   both = footprints.generator(config, texts, CPU)
   tokens = 1000 * 64 * config.generator.pretrain.row_tokens
   assert both.flops - alone.flops > 6 * tokens * 64 * 300
