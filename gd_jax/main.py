@@ -124,8 +124,8 @@ def main() -> int:
   """Runs the command line in `sys.argv` and returns the exit code.
 
   0: done. 1: --verify found something. 2: bad input, said in one line. 75:
-  another host is gone, likewise. 130, 143: stopped by Ctrl-C, SIGTERM, after
-  saving.
+  another host is gone, likewise. 130, 143: stopped by Ctrl-C, SIGTERM; the
+  same command goes on.
   """
   progress = Progress()
   if answer := command_flags.answer(FLAGS, sys.argv[1:]):
@@ -149,7 +149,7 @@ def main() -> int:
     code = signals.exit_code()
     hosts.last_words("it was stopped", code=code, stopped=True)
     progress.say(
-      "stopped after saving; the same command goes on from there: "
+      "stopped; the same command goes on from there: "
       + shlex.join(_as_given(sys.argv))
     )
     return code

@@ -9,7 +9,7 @@ _received: list[int] = []
 
 
 class Stopped(Exception):
-  """A loop has saved its state and given up because it was asked to."""
+  """A loop has given up because it was asked to; what it saved stays."""
 
 
 def install() -> None:

@@ -132,7 +132,7 @@ def _draw(
         bar.advance(len(rows), **tally.live())
         if rows:
           writer.write(tally.rows, tally.rates())
-        if len(sources) > 1 and signals.requested():
+        if signals.requested():
           waiting.put_aside()
           tally.write()
         signals.check()

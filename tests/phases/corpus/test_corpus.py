@@ -112,7 +112,7 @@ def test_a_stopped_run_goes_on(config, workdir, progress, monkeypatch):
   corpus.run(config, workdir, progress)
   once = content(workdir)
   clear(workdir)
-  heard = iter([False] * 4 + [True] * 100)
+  heard = iter([False] * 8 + [True] * 100)
   monkeypatch.setattr(signals, "requested", lambda: next(heard))
   with pytest.raises(signals.Stopped):
     corpus.run(config, workdir, progress)
@@ -122,7 +122,9 @@ def test_a_stopped_run_goes_on(config, workdir, progress, monkeypatch):
   monkeypatch.undo()
   drawn_before = artefacts.read_json(workdir / "corpus" / "timing.json")["rows"]
   counts = corpus.run(config, workdir, progress)
-  assert counts["rows"] == drawn_before + 50 - 16 * len(shards)
+  # Dies if: what a shard that is not whole has is drawn again.
+  assert drawn_before > 16 * len(shards)
+  assert counts["rows"] == 50
   assert content(workdir) == once
 
 
