@@ -197,10 +197,28 @@ def unseen(
   return tasks.why_unseen(config)
 
 
-def told(difference: artefacts.Difference, config: Config) -> str:
-  """A difference in words; digests of files would tell a reader nothing."""
+def told(
+  differences: Sequence[artefacts.Difference], phase: Phase, config: Config
+) -> str:
+  """What differs in words; digests of files would tell a reader nothing.
+
+  Of several the first, but that other files are told before the settings by
+  which they are read.
+  """
+  by_field = {difference.field: difference for difference in differences}
+  if "the artefact texts" in by_field:
+    assert phase.texts is not None, "only such a phase reads any"
+    files = ", ".join(texts_of(phase, config)) or "none"
+    return f"config.{phase.texts} named other files, or others' text: {files}"
+  difference = differences[0]
   if difference.field == "the artefact source":
     return f"it is not of the rows that {tasks.place(config)} has now"
+  if difference.field == "the artefact model":
+    assert phase.model is not None, "only such a phase begins with one"
+    name = _field(config, phase.model)
+    if hub.fingerprint(name) == name:
+      return f"its model was a folder, and {name} is none now: put it back"
+    return f"its model, config.{phase.model}={name}, has other files now"
   return str(difference)
 
 

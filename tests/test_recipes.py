@@ -59,6 +59,38 @@ def test_a_model_that_moved_is_the_same(
   assert house.go(config, tmp_path / "new", progress, **again) == []
 
 
+def test_an_unfinished_phase_whose_model_is_gone_asks_for_it(
+  house, config, tmp_path, progress, monkeypatch
+):
+  # Dies if: two digests are all that is told of a folder that is not mounted.
+  model = tmp_path / "model"
+  model.mkdir()
+  (model / "model.safetensors").write_bytes(b"one")
+  config.draw.init = str(model)
+  first = dataclasses.replace(house.phases[0], model="draw.init")
+  monkeypatch.setattr(pipeline, "PHASES", (first, *house.phases[1:]))
+  house.leaves_half, house.fail = True, "draw"
+  with pytest.raises(RuntimeError):
+    house.go(config, tmp_path / "work", progress)
+  model.rename(tmp_path / "elsewhere")
+  with pytest.raises(UserError, match=rf"{model} is none now: put it back"):
+    house.go(config, tmp_path / "work", progress)
+
+
+def test_a_changed_field_within_a_section_is_told_alone(
+  house, config, tmp_path, progress, monkeypatch
+):
+  # Dies if: the whole section is told, of which one field changed.
+  config.train.deep = {"a": 1, "b": 2}
+  train = dataclasses.replace(house.phases[3], run=lambda *args: {})
+  phases = (*house.phases[:3], train, house.phases[4])
+  monkeypatch.setattr(pipeline, "PHASES", phases)
+  house.go(config, tmp_path, progress)
+  config.train.deep.b = 3
+  with pytest.raises(UserError, match=r"train\.deep\.b was 2 and is now 3\."):
+    house.go(config, tmp_path, progress)
+
+
 def test_what_its_model_is_gone_of_is_kept(
   begun, house, config, tmp_path, progress
 ):
