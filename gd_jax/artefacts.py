@@ -34,7 +34,9 @@ _MANIFEST_FIELDS = (*_RECIPE_FIELDS, "counts", "files")
 # Orbax folders, whose metadata do too: `params.json` holds the digest of the
 # arrays in `params/`.
 _VOLATILE_FILES = frozenset({"metrics.jsonl", "timing.json", "groups.json"})
-_VOLATILE_FOLDERS = frozenset({"params", "resume", "tensorboard"})
+# Of training states, which go when the manifest is written.
+RESUME = "resume"
+_VOLATILE_FOLDERS = frozenset({"params", RESUME, "tensorboard"})
 _PACKAGES = (
   "jax",
   "jaxlib",
@@ -180,14 +182,16 @@ def finish(
   counts: Mapping[str, Any],
   seconds: float,
 ) -> dict[str, Any]:
-  """Proves `folder` done: hashes every file and writes the manifest last.
+  """Proves `folder` done: hashes its files and writes the manifest last.
+
+  States to resume from are not among them: they may go then.
 
   Returns:
     The manifest.
   """
   files = {}
   for name, path in files_below(folder):
-    if not is_proof(name):
+    if not is_proof(name) and not is_resume(name):
       files[name] = {"sha256": sha256_file(path), "bytes": path.stat().length}
   manifest = {
     "format": FORMAT_VERSION,
@@ -215,6 +219,11 @@ def finish(
 def is_proof(file: str) -> bool:
   """Whether a file of that name says how others were made."""
   return file in (MANIFEST, STARTED) or journal.is_journal(file)
+
+
+def is_resume(name: str) -> bool:
+  """Whether a file, of that name in its artefact, is of a training's state."""
+  return RESUME in name.split("/")[:-1]
 
 
 def _is_volatile(name: str) -> bool:
@@ -294,12 +303,25 @@ def differences(
   """
   found = [
     Difference(field, was, now)
-    for field, was, now in _unequal(recipe["config"], _as_json(dict(config)))
+    for field, was, now in _unequal(
+      _flat(recipe["config"]), _flat(_as_json(dict(config)))
+    )
   ]
   found += [
     Difference(f"the artefact {name}", was and was[:12], now and now[:12])
     for name, was, now in _unequal(recipe["inputs"], dict(inputs))
   ]
+  return found
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+  """Every field by its dotted name, those of sections in a section too."""
+  found = {}
+  for name, value in config.items():
+    if isinstance(value, dict):
+      found |= {f"{name}.{field}": x for field, x in _flat(value).items()}
+    else:
+      found[name] = value
   return found
 
 

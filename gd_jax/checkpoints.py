@@ -13,6 +13,7 @@ as there are then. Whatever lies on one host alone, host 0 saves by itself.
 
 import contextlib
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -245,7 +246,7 @@ class Resume:
   """
 
   def __init__(self, folder: epath.PathLike, *, every_seconds: float = 60.0):
-    self._folder = epath.Path(folder) / "resume"
+    self._folder = epath.Path(folder) / artefacts.RESUME
     self._every_seconds = environment.seconds(SAVE_SECONDS, every_seconds)
     self._last_save = time.monotonic()
     self._manager: ocp.CheckpointManager | None = None
@@ -292,7 +293,8 @@ class Resume:
     if not force and not self.is_due():
       return
     self._last_save = time.monotonic()
-    info = dict(info)
+    # A copy of all of it: it is written later, and the caller's may change.
+    info = json.loads(json.dumps(dict(info)))
     note = {"digest": _digest_state(step, state, info), "info": info}
     journal.tick()
     items = {
@@ -315,3 +317,17 @@ class Resume:
     """Removes the states: the loop they belong to has ended."""
     self.close()
     workdirs.clear(self._folder)
+
+
+def clear_resume(folder: epath.Path) -> None:
+  """Removes the states of all loops below `folder`, whose manifest is written.
+
+  Not before it is: without either, all steps would be done again.
+  """
+  own = {
+    name.split(f"{artefacts.RESUME}/")[0]
+    for name, _ in artefacts.files_below(folder)
+    if artefacts.is_resume(name)
+  }
+  for name in own:
+    workdirs.clear(folder / name / artefacts.RESUME)

@@ -13,6 +13,7 @@ from etils import epath
 
 from gd_jax import (
   artefacts,
+  checkpoints,
   config_checks,
   hosts,
   journal,
@@ -61,8 +62,7 @@ def run(
     Stopped: a signal asked for it; the same call continues.
   """
   config_checks.check(config)
-  if phases is not None and not phases:
-    raise UserError(f"--phases names none: choose of {', '.join(NAMES)}")
+  named = chosen_of(phases)
   others = [workdirs.place(other) for other in reuse]
   for other in others:
     if not other.is_dir():
@@ -76,11 +76,7 @@ def run(
   if not hosts.is_first():
     _help(config, workdir, progress)
     return workdir
-  chosen = [
-    phase
-    for phase in PHASES
-    if phase.name in checked(phases if phases is not None else NAMES)
-  ]
+  chosen = [phase for phase in PHASES if phase.name in named]
   with workdirs.lock(workdir), hosts.leading(workdir):
     workdirs.sweep_leftovers(workdir, NAMES)
     cleared = dependents(checked(redo))
@@ -133,6 +129,17 @@ def checked(names: Collection[str]) -> set[str]:
         f"no phase is named {name!r}: choose of {', '.join(NAMES)}"
       )
   return set(names)
+
+
+def chosen_of(phases: Collection[str] | None) -> set[str]:
+  """The phases that were named; all where None were.
+
+  Raises:
+    UserError: as for `checked`, or the list is empty.
+  """
+  if phases is not None and not phases:
+    raise UserError(f"--phases names none: choose of {', '.join(NAMES)}")
+  return checked(NAMES if phases is None else phases)
 
 
 def dependents(names: Collection[str]) -> list[str]:
@@ -207,7 +214,7 @@ def _require_compatible(
     )
     refused = recipes.hindrances(recipe, phase, changes)
     if refused:
-      raise _refusal(phase, workdir, recipes.told(refused[0], config))
+      raise _refusal(phase, workdir, recipes.told(refused, phase, config))
     if phase not in phases:
       continue
     left_behind = changing.intersection(phase.reads) - {*phase.follows}
@@ -289,7 +296,7 @@ def _run_phase(
   inputs = recipes.inputs_of(phase, config, workdir)
   recipe = recipes.recipe_of(folder)
   if recipe is None:
-    workdirs.clear(folder)
+    workdirs.empty(folder)
     for other in reuse:
       if other != workdir and _is_done_in(other, phase, config, inputs):
         workdirs.take_over(other / phase.name, folder)
@@ -302,13 +309,14 @@ def _run_phase(
       [] if phase.derived else recipes.hindrances(recipe, phase, changes)
     )
     if refused:
-      raise _refusal(phase, workdir, recipes.told(refused[0], config))
+      raise _refusal(phase, workdir, recipes.told(refused, phase, config))
     manifest = artefacts.read_manifest(folder)
     if manifest is not None:
       artefacts.require_whole(folder)
       if not changes:
         if why := recipes.unseen(phase, manifest, config):
           progress.warn(f"{why}; {folder} is taken as it is")
+        checkpoints.clear_resume(folder)  # A kill may have been faster.
         progress.say(f"{title}: done already")
         whole.add(phase.name)
         return
@@ -336,5 +344,6 @@ def _run_phase(
   manifest = artefacts.finish(
     folder, config=fields, inputs=inputs, counts=found, seconds=kept.seconds
   )
+  checkpoints.clear_resume(folder)
   whole.add(phase.name)
   progress.say(f"{title}: done in {manifest['seconds']:.0f} s")

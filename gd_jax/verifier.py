@@ -40,7 +40,7 @@ def verify(
     raise UserError(f"there is no workdir {workdir}: check --workdir")
   if not any((workdir / name).is_dir() for name in pipeline.NAMES):
     raise UserError(f"{workdir} holds no artefact: check --workdir")
-  names = pipeline.checked(phases if phases is not None else pipeline.NAMES)
+  names = pipeline.chosen_of(phases)
   # Read first: a phase that ends meanwhile is looked at, not passed over.
   writer = workdirs.holder(workdir)
   found = []

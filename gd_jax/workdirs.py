@@ -61,6 +61,18 @@ def clear(folder: epath.Path) -> None:
   trash.rmtree()
 
 
+def empty(folder: epath.Path) -> None:
+  """As `clear`, but a link to a folder, such as of a larger disk, stays."""
+  if not (_is_link(folder) and folder.is_dir()):
+    clear(folder)
+    return
+  for entry in list(folder.iterdir()):
+    if entry.is_dir():
+      clear(entry)
+    else:
+      entry.unlink()
+
+
 def set_aside(folder: epath.Path) -> epath.Path:
   """Gives a folder a name beside its own that nothing else uses.
 
@@ -101,7 +113,7 @@ def foreign(folder: epath.Path) -> list[str]:
   except UserError:
     return []
   if manifest is not None:
-    known, is_own = manifest["files"], artefacts.is_proof
+    known, is_own = manifest["files"], _is_left_over
     finished = []
   else:
     known, is_own = journal.read(folder)[0], artefacts.has_own_proof
@@ -114,6 +126,10 @@ def foreign(folder: epath.Path) -> list[str]:
     and not is_own(name)
     and {*finished}.isdisjoint(path.parents)
   ]
+
+
+def _is_left_over(name: str) -> bool:
+  return artefacts.is_proof(name) or artefacts.is_resume(name)
 
 
 def sweep_leftovers(workdir: epath.Path, names: Collection[str]) -> None:

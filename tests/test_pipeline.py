@@ -31,6 +31,53 @@ def test_done_phases_are_skipped(house, config, tmp_path, progress):
   assert house.go(config, tmp_path, progress) == []
 
 
+# Dies if: states to resume from go before the manifest is written, so that a
+# kill between the two costs all steps, or stay after it.
+def test_states_to_resume_from_go_when_all_is_proven(
+  house, config, tmp_path, progress, monkeypatch
+):
+  def train(config, workdir, progress):
+    house.phases[0].run(config, workdir, progress)
+    for name in ("resume/7/state", "1/resume/7/state"):
+      path = workdir / "draw" / name
+      path.parent.mkdir(parents=True, exist_ok=True)
+      artefacts.write_json(path, [])
+    return {}
+
+  training = dataclasses.replace(house.phases[0], run=train)
+  monkeypatch.setattr(pipeline, "PHASES", (training, *house.phases[1:]))
+  state = tmp_path / "draw/resume/7/state"
+  with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+    patch.setattr(artefacts, "finish", _killed)
+    house.go(config, tmp_path, progress)
+  assert state.exists()
+  assert house.go(config, tmp_path, progress) == ALL
+  manifest = artefacts.read_manifest(epath.Path(tmp_path) / "draw")
+  assert manifest is not None and [*manifest["files"]] == ["out.json"]
+  assert not list(tmp_path.glob("draw/**/resume"))
+  state.parent.mkdir(parents=True)
+  state.write_text("[]")  # A kill came before it was cleared.
+  assert house.go(config, tmp_path, progress) == []
+  assert not list(tmp_path.glob("draw/**/resume"))
+
+
+def _killed(folder, **what):
+  raise RuntimeError("killed")
+
+
+# Dies if: the rows go to the small disk that the link was made to spare.
+def test_an_empty_folder_on_another_disk_is_filled(
+  house, config, tmp_path, progress
+):
+  disk, workdir = tmp_path / "disk", tmp_path / "work"
+  disk.mkdir()
+  workdir.mkdir()
+  (workdir / "draw").symlink_to(disk)
+  assert house.go(config, workdir, progress) == ALL
+  assert (disk / "out.json").exists() and (workdir / "draw").is_symlink()
+  assert house.go(config, workdir, progress) == []
+
+
 def test_a_failed_phase_is_run_again_and_those_before_it_are_not(
   house, config, tmp_path, progress
 ):

@@ -80,8 +80,6 @@ def run(
   )
   summary["pretraining"] = first.summary if first else None
   artefacts.write_json(folder / SUMMARY, summary)
-  for part in parts:
-    checkpoints.Resume(part.folder).clear()
   return {
     "train_rows": summary["train_rows"],
     "heldout_rows": summary["heldout_rows"],

@@ -27,6 +27,7 @@ from gd_jax.training import compiled, fit, memory, metrics, predict
 NAME = "teacher"
 # Holds the restarts that soft_labels averages, if config.teacher.keep is set.
 _RESTARTS = "restarts"
+_SCORES = "scores.json"
 # Rows of one forward pass of an evaluation.
 EVAL_BATCH_SIZE = 64
 
@@ -97,7 +98,7 @@ def run(
   if not devices.is_first():
     return {}
   if c.keep is not None:
-    _keep_best(folder, best.record["rounds"], number=c.keep)
+    _keep_best(folder, restarts=c.restarts, number=c.keep)
   tokenizers.save(folder, tokenizer)
   artefacts.write_json(folder / "model.json", families.spec_of(module))
   chosen = best.record["best"]
@@ -124,7 +125,6 @@ def run(
       " A student can't be better than what it copies: check the labels, give"
       " more rows, or raise teacher.restarts and teacher.min_steps"
     )
-  checkpoints.Resume(folder).clear()
   return {
     "train_rows": summary["train_rows"],
     "heldout_rows": summary["heldout_rows"],
@@ -198,18 +198,18 @@ def rank(scores: fit.Scores) -> tuple[float, float]:
   return scores["accuracy"], -scores["xent"]
 
 
-def _keep_best(
-  folder: epath.Path, rounds: list[dict[str, Any]], *, number: int
-) -> None:
-  """Removes all but the `number` restarts that did best on held-out rows.
+def _keep_best(folder: epath.Path, *, restarts: int, number: int) -> None:
+  """Removes all but the `number` restarts that do best on held-out rows.
 
-  They are kept as they are after their last step, where their rates are 0.
+  They are kept, and judged, as they are after their last step, where their
+  learning rates have come down.
   """
-  order = sorted(
-    range(len(rounds)), key=lambda i: rank(rounds[i]["scores"]), reverse=True
+  folders = [folder / _RESTARTS / str(restart) for restart in range(restarts)]
+  folders.sort(
+    key=lambda each: rank(artefacts.read_json(each / _SCORES)), reverse=True
   )
-  for restart in order[number:]:
-    (folder / _RESTARTS / str(restart)).rmtree(missing_ok=True)
+  for each in folders[number:]:
+    each.rmtree(missing_ok=True)
 
 
 def _train(
@@ -281,6 +281,9 @@ def _train(
       if c.keep is not None:
         last = folder / _RESTARTS / str(restart)
         checkpoints.save_params(last, run_.state.params)
+        scores = evaluate(run_.state.params)
+        if devices.is_first():
+          artefacts.write_json(last / _SCORES, scores)
       if restart + 1 == c.restarts:
         break
       # A device may not hold two states.

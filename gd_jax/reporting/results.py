@@ -68,7 +68,7 @@ def make(
     "spread": _in_words(measured, unseen, labels),
     "speed": _speed(len(labels), measured),
     "corpus_health": _corpus_health(workdir, task),
-    "seconds": _seconds(workdir) | {_REPORT: round(seconds, 3)},
+    "seconds": _seconds(config, workdir) | {_REPORT: round(seconds, 3)},
   }
 
 
@@ -207,10 +207,11 @@ def _corpus_health(
   return health
 
 
-def _seconds(workdir: epath.Path) -> dict[str, float]:
-  """What each finished phase took."""
+def _seconds(config: Any, workdir: epath.Path) -> dict[str, float]:
+  """What each finished phase took; of folders that are no phase's nothing."""
+  paths = {name: workdir / name / artefacts.MANIFEST for name in sorted(config)}
   return {
-    path.parent.name: artefacts.read_json(path)["seconds"]
-    for path in sorted(workdir.glob(f"*/{artefacts.MANIFEST}"))
-    if path.parent.name != _REPORT
+    name: artefacts.read_json(path)["seconds"]
+    for name, path in paths.items()
+    if name != _REPORT and path.exists()
   }

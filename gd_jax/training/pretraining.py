@@ -144,6 +144,7 @@ def run(
         counts=counts,
         seconds=kept.seconds,
       )
+      checkpoints.clear_resume(folder)
   devices.barrier("the general language model is kept")
   return _load(folder)
 
@@ -309,7 +310,6 @@ def _train(
     "generator: the general model's held-out perplexity a token is"
     f" {chosen['scores']['perplexity']:.0f}{f' ({told})' if told else ''}"
   )
-  checkpoints.Resume(folder).clear()
   return {
     "texts": len(texts),
     "tokens_read": summary["tokens_read"],

@@ -99,7 +99,7 @@ Ended = tuple[Trial, distill_loop.Outcome]
 def best_of(ended: Sequence[Ended]) -> Ended | None:
   """The trial that did best on held-out rows; of equal ones the first.
 
-  None where all have diverged before their first evaluation.
+  None where all have diverged before the first evaluation that may select.
   """
   usable = [x for x in ended if x[1].record["best"]]
   if not usable:

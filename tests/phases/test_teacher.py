@@ -6,6 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from etils import epath
 
 from gd_jax import artefacts, checkpoints, signals
 from gd_jax.errors import UserError
@@ -76,7 +77,8 @@ def test_goes_on_bit_for_bit_after_a_stop(
   assert not (drawn / "teacher/summary.json").exists()
   teacher.run(config, drawn, progress)
   assert _fingerprint(drawn / "teacher") == expected
-  assert not (drawn / "teacher/resume").exists()
+  # Until its manifest is written: a kill before would cost all steps.
+  assert (drawn / "teacher/resume").exists()
   resumed = (drawn / "teacher/metrics.jsonl").read_text().splitlines()
   steps = [json.loads(line)["step"] for line in lines]
   assert [json.loads(line)["step"] for line in resumed] == steps
@@ -173,7 +175,7 @@ def test_a_device_holds_one_state_at_a_time(
 # those of the restart before.
 def test_the_best_restarts_are_kept(drawn, config, progress):
   with config.unlocked():
-    config.teacher.update(keep=1, min_steps=4, evals=2)
+    config.teacher.update(keep=1, min_steps=4, evals=1)
   teacher.run(config, drawn, progress)
   folder = drawn / "teacher"
   summary = artefacts.read_json(folder / "summary.json")
@@ -183,6 +185,18 @@ def test_the_best_restarts_are_kept(drawn, config, progress):
   chosen = artefacts.read_json(folder / "params.json")["digest"]
   last = artefacts.read_json(kept / "params.json")["digest"]
   assert (chosen == last) == (summary["chosen"]["step"] == 4)
+
+
+# Dies if: a restart is kept for how good it once was.
+def test_restarts_are_judged_by_the_parameters_that_are_kept(tmp_path):
+  folder = epath.Path(tmp_path)
+  for restart, accuracy in enumerate((0.5, 0.75)):
+    scores = {"accuracy": accuracy, "xent": 1.0}
+    each = folder / "restarts" / str(restart)
+    each.mkdir(parents=True)
+    artefacts.write_json(each / "scores.json", scores)
+  teacher._keep_best(folder, restarts=2, number=1)
+  assert [each.name for each in (folder / "restarts").iterdir()] == ["1"]
 
 
 @pytest.mark.parametrize("keep", [0, 3])
