@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""AG News: world, sports, business or technology? 100 labels a class.
 
-The size of the low-data experiments of Chia et al. (1909.03508): 400 labelled
+As recollected the size of Chia et al.'s experiments (1909.03508): 400 labelled
 rows; the full test set of 7,600.
 
 Cost 55 minutes on two CPU cores that were busy with other work. Scored with

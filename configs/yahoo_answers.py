@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Yahoo Answers: which of 10 topics is a question about?
 
-The size of the low-data experiments of Chia et al. (1909.03508): 1,000
+As recollected the size of Chia et al.'s experiments (1909.03508): 1,000
 labelled rows. MiniLM was trained on public pairs that include Yahoo Answers:
 with it as the teacher this set measures nothing clean.
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
-r"""AG News as in the paper: BERT-Large, GPT-2 345M, 13,000 generated texts.
+r"""AG News at the paper's recollected size: BERT-Large, GPT-2 345M.
 
 Reproduces the setting of arXiv 2002.00733 as far as it is known. Not verified,
 but recollected: this data set, 100 labelled rows a class, the two models, the
