@@ -324,10 +324,10 @@ def clear_resume(folder: epath.Path) -> None:
 
   Not before it is: without either, all steps would be done again.
   """
-  own = {
-    name.split(f"{artefacts.RESUME}/")[0]
-    for name, _ in artefacts.files_below(folder)
-    if artefacts.is_resume(name)
-  }
-  for name in own:
-    workdirs.clear(folder / name / artefacts.RESUME)
+  found = set()
+  for name, _ in artefacts.files_below(folder):
+    if artefacts.is_resume(name):
+      folders = name.split("/")
+      found.add("/".join(folders[: folders.index(artefacts.RESUME) + 1]))
+  for name in found:
+    workdirs.clear(folder / name)

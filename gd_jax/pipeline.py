@@ -214,7 +214,7 @@ def _require_compatible(
     )
     refused = recipes.hindrances(recipe, phase, changes)
     if refused:
-      raise _refusal(phase, workdir, recipes.told(refused, phase, config))
+      raise _refusal(phase, workdir, recipes.told(refused[0], phase, config))
     if phase not in phases:
       continue
     left_behind = changing.intersection(phase.reads) - {*phase.follows}
@@ -309,7 +309,7 @@ def _run_phase(
       [] if phase.derived else recipes.hindrances(recipe, phase, changes)
     )
     if refused:
-      raise _refusal(phase, workdir, recipes.told(refused, phase, config))
+      raise _refusal(phase, workdir, recipes.told(refused[0], phase, config))
     manifest = artefacts.read_manifest(folder)
     if manifest is not None:
       artefacts.require_whole(folder)

@@ -197,20 +197,17 @@ def unseen(
   return tasks.why_unseen(config)
 
 
-def told(
-  differences: Sequence[artefacts.Difference], phase: Phase, config: Config
-) -> str:
-  """What differs in words; digests of files would tell a reader nothing.
-
-  Of several the first, but that other files are told before the settings by
-  which they are read.
-  """
-  by_field = {difference.field: difference for difference in differences}
-  if "the artefact texts" in by_field:
-    assert phase.texts is not None, "only such a phase reads any"
+def told(difference: artefacts.Difference, phase: Phase, config: Config) -> str:
+  """A difference in words; digests of files would tell a reader nothing."""
+  # The settings by which text is read are there where there is any.
+  appears = None in (difference.was, difference.now) and (
+    difference.field.startswith(f"{phase.reading}.")
+  )
+  if appears or difference.field == "the artefact texts":
     files = ", ".join(texts_of(phase, config)) or "none"
-    return f"config.{phase.texts} named other files, or others' text: {files}"
-  difference = differences[0]
+    return (
+      f"of other general text than config.{phase.texts} names now ({files})"
+    )
   if difference.field == "the artefact source":
     return f"it is not of the rows that {tasks.place(config)} has now"
   if difference.field == "the artefact model":

@@ -77,6 +77,28 @@ def test_an_unfinished_phase_whose_model_is_gone_asks_for_it(
     house.go(config, tmp_path / "work", progress)
 
 
+def test_other_general_text_is_told_by_its_files(
+  house, config, tmp_path, progress, monkeypatch
+):
+  # Dies if: files that are named now are told as a change of a learning rate.
+  (tmp_path / "news.txt").write_text("some text\n")
+  config.train.pretrain_on = ()
+  config.train.pretrain = {"rate": 1.0}
+  reading = dataclasses.replace(
+    house.phases[3],
+    run=lambda *args: {},
+    free=frozenset({"pretrain_on"}),
+    texts="train.pretrain_on",
+    reading="train.pretrain",
+  )
+  phases = (*house.phases[:3], reading, house.phases[4])
+  monkeypatch.setattr(pipeline, "PHASES", phases)
+  house.go(config, tmp_path / "work", progress)
+  config.train.pretrain_on = (f"{tmp_path}/news.txt",)
+  with pytest.raises(UserError, match=r"than config\.train\.pretrain_on names"):
+    house.go(config, tmp_path / "work", progress)
+
+
 def test_a_changed_field_within_a_section_is_told_alone(
   house, config, tmp_path, progress, monkeypatch
 ):

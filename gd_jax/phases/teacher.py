@@ -17,7 +17,7 @@ import numpy as np
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, checkpoints, devices, hub, rngs
+from gd_jax import artefacts, checkpoints, devices, hub, rngs, workdirs
 from gd_jax.data import batches, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.models import bert, families, pretrained
@@ -205,11 +205,13 @@ def _keep_best(folder: epath.Path, *, restarts: int, number: int) -> None:
   learning rates have come down.
   """
   folders = [folder / _RESTARTS / str(restart) for restart in range(restarts)]
-  folders.sort(
+  # A run that was killed here has removed some of the worse ones.
+  there = [each for each in folders if each.exists()]
+  there.sort(
     key=lambda each: rank(artefacts.read_json(each / _SCORES)), reverse=True
   )
-  for each in folders[number:]:
-    each.rmtree(missing_ok=True)
+  for each in there[number:]:
+    workdirs.clear(each)
 
 
 def _train(
