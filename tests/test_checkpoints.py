@@ -107,6 +107,29 @@ def test_resume_gives_back_the_last_state(tmp_path):
   assert checkpoints.Resume(tmp_path).latest(state) is None
 
 
+def test_what_a_loop_records_on_is_not_saved_with_the_state_before(
+  tmp_path, monkeypatch
+):
+  # Dies if: the record is written after the loop has changed it, so that the
+  # digest is another's and the state is refused.
+  saved = []
+
+  class Late:
+    def save(self, step, *, args, force):
+      saved.append(args)
+
+    def wait_until_finished(self):
+      pass
+
+  resume = checkpoints.Resume(tmp_path)
+  monkeypatch.setattr(resume, "_open", Late)
+  records = [{"steps": 1}]
+  resume.save(1, {"w": jnp.ones(2)}, {"records": records}, force=True)
+  records[0]["steps"] = 2
+  (args,) = saved
+  assert args["info"].item["info"] == {"records": [{"steps": 1}]}
+
+
 def test_resume_saves_at_most_once_in_its_time(tmp_path):
   resume = checkpoints.Resume(tmp_path, every_seconds=3600)
   resume.save(1, {"w": jnp.ones(2)}, {})
