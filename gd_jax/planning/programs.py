@@ -178,7 +178,9 @@ def _soft_labels(config, texts: shapes.Texts, mesh: Mesh) -> dict[str, Program]:
 
 
 def _students(config, texts: shapes.Texts, mesh: Mesh) -> dict[str, Program]:
-  """Those of the largest group that shares a program."""
+  """Those of the largest group that shares a program; for tfidf alone none."""
+  if not any(shapes.num_trainings(config)):
+    return {}
   c = config.students
   spec = shapes.student_spec(config, texts.num_classes)
   number, alone, mesh = largest_group(config, mesh)

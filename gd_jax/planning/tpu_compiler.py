@@ -103,11 +103,12 @@ def bytes_per_device(
   if phase not in PHASES or not machine.topology or not is_installed():
     return None
   found = programs.of_phase(phase, config, texts, mesh(config, machine))
-  return max(
+  largest = (
     bytes_of(program)
     for name, program in found.items()
     if name.endswith(LARGEST)
   )
+  return max(largest, default=0.0)
 
 
 def bytes_of(program: programs.Program) -> float:

@@ -128,6 +128,17 @@ def test_beside_a_finished_run_it_says_how_far_it_was_off(
   assert text.count("measured") == 6
 
 
+def test_what_takes_no_time_is_not_off_by_a_factor(config, tmp_path, said):
+  # Dies if: tfidf alone, planned at no seconds, is divided by.
+  config.students.arms = ("tfidf",)
+  memory = H200 | {"before": GIB, "peak": 3 * GIB}
+  memories = {"teacher": memory, "students": memory}
+  _finished(config, epath.Path(tmp_path), memories)
+  text, _ = said("h200")
+  assert "teacher: measured" in text
+  assert "students: measured" not in text
+
+
 # Dies if: a CPU's bytes are said by phase, or another phase's peak or plan is
 # taken for the largest.
 def test_a_cpus_bytes_are_the_whole_process(config, tmp_path, said):

@@ -132,6 +132,12 @@ def test_students_share_devices_as_the_phase_has_it(
   assert alone == (mode == "sequential" or seeds == 1)
 
 
+def test_no_student_that_is_trained_by_steps_needs_no_program(config, texts):
+  # Dies if: the largest of no groups is asked for.
+  config.students.arms = ("tfidf",)
+  assert programs.of_phase("students", config, texts, devices.mesh()) == {}
+
+
 class _Mesh:
   """As much of a mesh of four devices as is asked for."""
 
