@@ -68,7 +68,7 @@ def make(
     "spread": _in_words(measured, unseen, labels),
     "speed": _speed(len(labels), measured),
     "corpus_health": _corpus_health(workdir, task),
-    "seconds": _seconds(config, workdir) | {_REPORT: round(seconds, 3)},
+    "seconds": _seconds(workdir) | {_REPORT: round(seconds, 3)},
   }
 
 
@@ -207,11 +207,15 @@ def _corpus_health(
   return health
 
 
-def _seconds(config: Any, workdir: epath.Path) -> dict[str, float]:
-  """What each finished phase took; of folders that are no phase's nothing."""
-  paths = {name: workdir / name / artefacts.MANIFEST for name in sorted(config)}
+def _seconds(workdir: epath.Path) -> dict[str, float]:
+  """What each finished phase took."""
+  manifests = {
+    path.parent.name: artefacts.read_json(path)
+    for path in sorted(workdir.glob(f"*/{artefacts.MANIFEST}"))
+  }
   return {
-    name: artefacts.read_json(path)["seconds"]
-    for name, path in paths.items()
-    if name != _REPORT and path.exists()
+    name: manifest["seconds"]
+    for name, manifest in manifests.items()
+    # A web site's manifest.json, say, has none.
+    if name != _REPORT and "seconds" in manifest
   }

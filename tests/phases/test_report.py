@@ -158,6 +158,9 @@ def finished(tmp_path_factory, tiny_bert):
     artefacts.write_json(
       workdir / name / "manifest.json", {"seconds": 1.5, "counts": counts}
     )
+  # Not ours.
+  (workdir / "site").mkdir()
+  artefacts.write_json(workdir / "site/manifest.json", {"name": "a site"})
   _write_data(workdir / "data")
   _write_corpus(workdir)
   wordpieces = tokenizers.load(tiny_bert)
@@ -267,6 +270,7 @@ def test_results_have_the_agreed_keys(reported):
   assert results["corpus_health"]["removed"]["exact_duplicate"] == 1
   assert results["corpus_health"]["class_share"][CLASSES[0]] == 0.5
   assert results["seconds"]["corpus"] == 1.5
+  assert "site" not in results["seconds"]
   assert results["seconds"]["report"] > 0
   for arm in results["arms"].values():
     assert {
