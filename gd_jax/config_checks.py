@@ -12,6 +12,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from gd_jax import recipes
 from gd_jax.data import tasks
 from gd_jax.errors import UserError
 from gd_jax.phases import corpus, data, export, generator, teacher
@@ -187,10 +188,7 @@ def check(config: config_dict.ConfigDict) -> None:
       fields = fields.get(name, {})
     for field, (is_good, words) in rules.items() if fields else ():
       if field not in fields:
-        raise UserError(
-          f"the config has no field {section}.{field}: begin it with get_config"
-          " of configs/common.py"
-        )
+        raise recipes.lacks(f"{section}.{field}")
       value = fields[field]
       if not _judge(is_good, value):
         raise UserError(

@@ -89,12 +89,17 @@ def _field(config: Config, dotted: str) -> Any:
   value: Any = config
   for name in dotted.split("."):
     if name not in value:
-      raise UserError(
-        f"the config has no field {dotted}: begin it with get_config of"
-        " configs/common.py"
-      )
+      raise lacks(dotted)
     value = value[name]
   return list(value) if isinstance(value, tuple) else value
+
+
+def lacks(dotted: str) -> UserError:
+  """What to raise where a config, of one's own, lacks the field `dotted`."""
+  return UserError(
+    f"the config has no field {dotted}: begin it with get_config of"
+    " configs/common.py"
+  )
 
 
 def changes(

@@ -22,14 +22,20 @@ def config():
 
 
 @pytest.fixture
-def begun(house, config, tmp_path, progress, monkeypatch):
-  """(model, workdir): made from the weights in the folder `model`."""
+def model(house, config, tmp_path, monkeypatch):
+  """A folder of weights that the first phase begins with."""
   model = tmp_path / "model"
   model.mkdir()
   (model / "model.safetensors").write_bytes(b"one")
   config.draw.init = str(model)
   first = dataclasses.replace(house.phases[0], model="draw.init")
   monkeypatch.setattr(pipeline, "PHASES", (first, *house.phases[1:]))
+  return model
+
+
+@pytest.fixture
+def begun(model, house, config, tmp_path, progress):
+  """(model, workdir): made from the weights in the folder `model`."""
   workdir = tmp_path / "work"
   assert house.go(config, workdir, progress) == ALL
   return model, workdir
@@ -60,15 +66,9 @@ def test_a_model_that_moved_is_the_same(
 
 
 def test_an_unfinished_phase_whose_model_is_gone_asks_for_it(
-  house, config, tmp_path, progress, monkeypatch
+  model, house, config, tmp_path, progress
 ):
   # Dies if: two digests are all that is told of a folder that is not mounted.
-  model = tmp_path / "model"
-  model.mkdir()
-  (model / "model.safetensors").write_bytes(b"one")
-  config.draw.init = str(model)
-  first = dataclasses.replace(house.phases[0], model="draw.init")
-  monkeypatch.setattr(pipeline, "PHASES", (first, *house.phases[1:]))
   house.leaves_half, house.fail = True, "draw"
   with pytest.raises(RuntimeError):
     house.go(config, tmp_path / "work", progress)
