@@ -97,9 +97,14 @@ def _of_draws(
     f"{len(draws)} draws of"
     f" {' to '.join(map(str, (seeds[0], seeds[-1])[: len(seeds)]))}"
     f" {'seed' if seeds == [1] else 'seeds'}",
-    ", ".join(sorted({run["platform"] for run in runs})),
+    "; ".join(sorted({kind for run in runs for kind in _hardware(run)})),
     _commit(out.with_suffix(".json")),
   ]
+
+
+def _hardware(run: dict[str, Any]) -> list[str]:
+  # At first no more was kept than "cpu" and how many cores.
+  return run.get("hardware") or [run["platform"]]
 
 
 def speed(experiments: pathlib.Path) -> list[list[str]]:

@@ -290,7 +290,8 @@ def cpu_kind() -> str:
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     line = next(line for line in lines if line.startswith("model name"))
     name = line.partition(":")[2].strip()
-  return f"{name}, {num_cores()} cores"
+  cores = num_cores()
+  return f"{name}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
 def about(operations: float) -> str:

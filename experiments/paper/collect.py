@@ -16,8 +16,9 @@ import importlib.util
 import io
 import json
 import pathlib
+import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,8 @@ _NEUTRAL = {
   ),
 }
 _PRETRAINED = "generator.pretrain_on"
+# Decides nothing without the former.
+_PRETRAIN = "generator.pretrain"
 # Sections that decide what teacher, generated texts and students are. Of two
 # runs in one table, those of teacher and students are alike, and for one arm
 # those of the texts.
@@ -71,10 +74,13 @@ class Sweep:
     self._points = [(point, sweeps.apply(base, point)) for point in points]
     self._swept = sorted({name for point in points for name in point} - {*DRAW})
 
-  def place(self, config: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """(what the run's point changes, other fields that decide and differ).
+  def place(
+    self, config: dict[str, Any]
+  ) -> tuple[dict[str, Any], list[str], str]:
+    """(what the run's point changes, other fields that differ, its command).
 
-    Any draw will do, of those that the sweep has or of others.
+    Any draw will do, of those that the sweep has or of others. The fields are
+    such as decide what is made; the command names all that do, and no folder.
 
     Raises:
       UserError: The run is no point of this sweep.
@@ -91,10 +97,29 @@ class Sweep:
       }
       if differing.isdisjoint([*self._swept, "task", "data.evaluate_on"]):
         change = {k: v for k, v in point.items() if k not in DRAW}
-        return change, sorted(differing - {*DRAW} - _NEUTRAL)
+        others = sorted(differing - {*DRAW} - _NEUTRAL)
+        named = [*DRAW, *change, *sorted(differing - {*DRAW, *change})]
+        return change, others, self._command(config, named)
     names = ["task", "data.evaluate_on", *self._swept]
     has = ", ".join(f"{name}={_field(config, name)}" for name in names)
     raise UserError(f"no point of {self.name} has {has}")
+
+  def _command(self, config: dict[str, Any], names: Sequence[str]) -> str:
+    """How the run is given anew, in a shell; of files the names alone."""
+    fields: dict[str, Any] = {}
+    for name in [*names, *[_PRETRAIN] * (_PRETRAINED in names)]:
+      value = _field(config, name)
+      if isinstance(value, dict):
+        fields |= {f"{name}.{inner}": each for inner, each in value.items()}
+      else:
+        fields[name] = value
+    if files := fields.get(_PRETRAINED):
+      fields[_PRETRAINED] = [pathlib.PurePath(file).name for file in files]
+    words = ["gd-jax", f"--config={self.name}"]
+    for name, value in fields.items():
+      value = tuple(value) if isinstance(value, list) else value
+      words.append(f"--config.{name}={value}")
+    return shlex.join(words)
 
   def recipe(
     self, config: dict[str, Any], general_text: str | None
@@ -115,7 +140,7 @@ class Sweep:
     } - {name for phase in pipeline.PHASES for name in phase.also}
     free |= {*self._swept, *DRAW, *_NEUTRAL, "data.evaluate_on"}
     if not _field(config, _PRETRAINED):
-      free.add("generator.pretrain")
+      free.add(_PRETRAIN)
     decides = {
       name: {
         dotted: _plain(value)
@@ -164,7 +189,7 @@ def collect(
   for workdir in (found for folder in folders for found in _finished(folder)):
     results = json.loads((workdir / "report/results.json").read_text())
     try:
-      change, differs = sweep.place(results["config"])
+      change, differs, command = sweep.place(results["config"])
     except UserError as error:
       raise UserError(f"{workdir}: {error}") from error
     if take is None and _field(results["config"], _PRETRAINED):
@@ -182,15 +207,18 @@ def collect(
         )
       names = take
     ids, rows, seeds = _rights(workdir, names)
-    generator = artefacts.read_json(
-      epath.Path(workdir) / "generator" / artefacts.MANIFEST
-    )
+    manifests = {
+      path.parent.name: artefacts.read_json(path)
+      for path in sorted(epath.Path(workdir).glob(f"*/{artefacts.MANIFEST}"))
+    }
+    generator = manifests["generator"]
     general_text = None
     if _field(results["config"], _PRETRAINED):
       general_text = generator["inputs"]["texts"]
     runs.append(
       {
         "change": change,
+        "command": command,
         "differs": differs,
         "draw": results["config"]["data"]["seed"],
         "evaluation": artefacts.digest(ids),
@@ -205,6 +233,8 @@ def collect(
         "recipe": sweep.recipe(results["config"], general_text),
         "perplexity": generator["counts"]["heldout_perplexity"],
         "seconds": results["seconds"],
+        "hardware": _hardware(manifests.values()),
+        "taught_by": manifests["teacher"]["digest"],
       }
       | {key: results[key] for key in _FACTS}
     )
@@ -221,6 +251,15 @@ def _finished(folder: pathlib.Path) -> Iterator[pathlib.Path]:
       yield workdir
     elif (workdir / "data").is_dir():
       print(f"{workdir} has no report yet: passed over", file=sys.stderr)
+
+
+def _hardware(manifests: Iterable[dict[str, Any]]) -> list[str]:
+  """The kinds of devices that the phases measured their memory on."""
+  kinds = (
+    manifest.get("counts", {}).get("memory", {}).get("kind")
+    for manifest in manifests
+  )
+  return sorted({kind for kind in kinds if kind is not None})
 
 
 def _texts(workdir: pathlib.Path, arm: str) -> int:
@@ -281,7 +320,7 @@ def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
 
   Raises:
     UserError: Some were evaluated on other rows than others, or made by another
-      recipe.
+      recipe, or arms of one draw had two teachers.
   """
   kept: list[Run] = []
   for run in [*load(out), *runs]:
@@ -297,6 +336,7 @@ def save(out: pathlib.Path, runs: Sequence[Run]) -> None:
   if len({run["evaluation"] for run in kept}) > 1:
     raise UserError(f"{out}: runs that were evaluated on different rows")
   _require_alike(out, kept)
+  _require_one_teacher(out, kept)
   out.parent.mkdir(parents=True, exist_ok=True)
   arrays = {
     f"{i}/{arm}": rows
@@ -329,6 +369,30 @@ def _require_alike(out: pathlib.Path, runs: Sequence[Run]) -> None:
             f" another recipe than those of draw {other['draw']}"
             f" ({_told(other)}): collect them together, or into another file"
           )
+
+
+def _require_one_teacher(out: pathlib.Path, runs: Sequence[Run]) -> None:
+  """Refuses runs of one draw whose differences would be two teachers' too.
+
+  But where the change is one of the teacher or of its rows.
+  """
+  first: dict[str, Run] = {}
+  for run in runs:
+    # What was collected before this was kept is taken on trust.
+    if (teacher := run.get("taught_by")) is None:
+      continue
+    of_teacher = [
+      (name, value)
+      for name, value in run["change"].items()
+      if name.partition(".")[0] in _RECIPES["teacher"]
+    ]
+    other = first.setdefault(f"{run['draw']} {of_teacher}", run)
+    if other["taught_by"] != teacher:
+      raise UserError(
+        f"{out}: in draw {run['draw']}, {_told(run)} had another teacher than"
+        f" {_told(other)}: make them with --reuse of one workdir, or collect"
+        " all of them anew"
+      )
 
 
 def _told(run: Run) -> str:

@@ -168,9 +168,9 @@ def _speed(num_rows: int, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _platform() -> str:
-  """Such as "cpu (2 cores)" or "4 × NVIDIA H200"."""
+  """Such as "AMD EPYC, 2 cores" or "4 × NVIDIA H200"."""
   if devices.platform() == "cpu":
-    return f"cpu ({devices.num_cores()} cores)"
+    return devices.cpu_kind()
   return devices.name_all()
 
 

@@ -34,17 +34,20 @@ def write_runs(
   seeds=2,
   accuracy=ACCURACY,
   general_text="a1",
+  teacher="t1",
   **fields,
 ):
   """Workdirs in which each arm is right that often, as a sweep leaves them.
 
-  `general_text` is the digest of what the generator read first, if anything.
+  `general_text` is the digest of what the generator read first, if anything;
+  `teacher` that of the teacher, but for the draw.
   """
   labels = np.random.default_rng(9).integers(0, 3, N)
   for draw in range(draws):
     run = folder / f"seed={draw}"
     (run / "data").mkdir(parents=True)
     (run / "generator").mkdir()
+    (run / "teacher").mkdir()
     (run / "report/logits").mkdir(parents=True)
     row_id = np.random.default_rng(draw).permutation(N)
     (run / "data/evaluation_labels.json").write_text(
@@ -87,6 +90,9 @@ def write_runs(
     inputs = {"texts": general_text} if reads else {}
     manifest = json.dumps({"counts": counts, "inputs": inputs})
     (run / "generator/manifest.json").write_text(manifest)
+    counts = {"memory": {"kind": "A CPU, 2 cores"}}
+    manifest = json.dumps({"counts": counts, "digest": f"{teacher}/{draw}"})
+    (run / "teacher/manifest.json").write_text(manifest)
   return folder
 
 

@@ -3,6 +3,7 @@
 """What is taken from finished runs, and what is refused."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -171,6 +172,47 @@ def test_runs_of_two_recipes_are_refused(out, tmp_path, fields, part):
   save(out, taken([write_runs(tmp_path / "all", **fields)]))
 
 
+# Dies if: what a result was made with is not told, or a machine's path is.
+def test_a_run_tells_its_command_and_hardware(tmp_path):
+  fields = {
+    "generator.pretrain_on": ("/home/me/news.txt.xz",),
+    "generator.pretrain.max_steps": 7,
+    "teacher.matmul_dtype": "bfloat16",
+  }
+  folder = write_runs(tmp_path / "runs", draws=1, **fields)
+  (run,) = taken([folder], take={"gd": "gd_pretrained"}, config=TIER1 + ":trec")
+  assert run["hardware"] == ["A CPU, 2 cores"]
+  words = shlex.split(run["command"])
+  assert words[:4] == [
+    *("gd-jax", f"--config={TIER1}:trec"),
+    *("--config.data.seed=0", "--config.seed=0"),
+  ]
+  assert "--config.generator.pretrain_on=('news.txt.xz',)" in words
+  assert "--config.generator.pretrain.max_steps=7" in words
+  assert "--config.teacher.matmul_dtype=bfloat16" in words
+  assert len(words) == len({word.partition("=")[0] for word in words})
+
+
+# Dies if: a difference within a draw is one between two teachers, unnoticed;
+# or a change of the teacher, or another draw, can't have one of its own.
+def test_arms_of_a_draw_have_one_teacher(out, tmp_path):
+  collect = paper("collect")
+  other = write_runs(tmp_path / "other", draws=2, teacher="t2")
+  (first, second) = taken([other], take={"gd": "gd_pretrained"})
+  with pytest.raises(UserError, match=r"draw 0, gd_pretrained .* than .*kd"):
+    collect.save(out, [first])
+  first["draw"] = 9
+  second["change"] = {"teacher.restarts": 3}
+  collect.save(out, [first, second])
+  for run in (first, second):
+    run["draw"] = 1
+    run["change"] = {"students.loss": "mse"}
+  with pytest.raises(UserError, match=r"students\.loss=mse"):
+    collect.save(out, [second])
+  del second["taught_by"]
+  collect.save(out, [second])
+
+
 # Dies if: general models of other texts are one, or those of the same texts in
 # another place are two.
 def test_general_models_are_told_apart_by_what_they_read(out, tmp_path):
@@ -180,6 +222,7 @@ def test_general_models_are_told_apart_by_what_they_read(out, tmp_path):
     folder = write_runs(tmp_path / name, draws=1, general_text=digest, **fields)
     (run,) = taken([folder], take={"gd": "gd_pretrained"})
     run["draw"] = {"here": 0, "there": 1, "other": 2}[name]
+    run["taught_by"] = f"t1/{run['draw']}"
     if name == "other":
       with pytest.raises(UserError, match="the texts of draw 2"):
         collect.save(out, [run])
