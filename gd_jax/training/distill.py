@@ -111,6 +111,7 @@ def make_loss(
     one = jnp.ones_like(real)
     metrics = {
       "xent": ((real * hard).sum(), real.sum()),
+      "generated_xent": (((1 - real) * hard).sum(), (1 - real).sum()),
       "accuracy": ((real * correct).sum(), real.sum()),
       loss: (soft.sum(), one.sum()),
       f"labelled_{loss}": ((real * soft).sum(), real.sum()),

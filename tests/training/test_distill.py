@@ -122,6 +122,7 @@ def test_parts_are_logged_apart():
   labelled = np.array(MIXED)
   expected = {
     "xent": hard[labelled].mean(),
+    "generated_xent": hard[~labelled].mean(),
     "kl": soft.mean(),
     "labelled_kl": soft[labelled].mean(),
     "generated_kl": soft[~labelled].mean(),

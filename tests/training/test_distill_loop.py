@@ -3,6 +3,11 @@
 import copy
 import dataclasses
 import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -56,6 +61,10 @@ def make_store(**lengths):
 
 @pytest.fixture(scope="module")
 def heldout():
+  return make_heldout()
+
+
+def make_heldout():
   rows, label = make_rows(16, 2)
   return batches.from_rows(rows, label=label)
 
@@ -77,6 +86,13 @@ def make_student(arm, seed=0, *, rate=3e-3, temperature=2.0, texts=GENERATED):
     ),
     rng=rngs.stream(0, "student", seed),
   )
+
+
+GROUP = [
+  make_student("gold", rate=1e-3),
+  make_student("gd", 1, temperature=1.0, texts=10),
+  make_student("gd_hard", 2, rate=1e-2),
+]
 
 
 @functools.cache
@@ -130,13 +146,8 @@ def assert_equal(one, other):
 # Dies if: students in one program see each other's rows, knobs or noise, or
 # are padded so that it shows.
 def test_each_of_many_is_as_it_would_be_alone(store, heldout, tmp_path):
-  group = [
-    make_student("gold", rate=1e-3),
-    make_student("gd", 1, temperature=1.0, texts=10),
-    make_student("gd_hard", 2, rate=1e-2),
-  ]
-  together = fit(group, store, heldout, tmp_path / "together")
-  for i, student in enumerate(group):
+  together = fit(GROUP, store, heldout, tmp_path / "together")
+  for i, student in enumerate(GROUP):
     (alone,) = fit([student], store, heldout, tmp_path / str(i))
     assert [row["step"] for row in alone.history] == [5, 10, 15, 20]
     for ours, theirs in zip(together[i].history, alone.history, strict=True):
@@ -149,6 +160,43 @@ def test_each_of_many_is_as_it_would_be_alone(store, heldout, tmp_path):
       together[i].params,
       alone.params,
     )
+
+
+# Trains GROUP together and prints on how many devices and what came out.
+_ON_DEVICES = """
+import json, pathlib, sys
+from gd_jax.training import distill_loop
+from tests.training import test_distill_loop as here
+where, _ = distill_loop._placements(len(here.GROUP), None)
+outcomes = here.fit(
+  here.GROUP, here.make_store(), here.make_heldout(), pathlib.Path(sys.argv[1]))
+print(json.dumps(
+  [len(where.device_set), [outcome.history for outcome in outcomes]]))
+"""
+
+
+# Dies if: students that are spread over devices get another's rows or noise.
+def test_students_on_several_devices_are_as_they_would_be_alone(
+  store, heldout, tmp_path
+):
+  printed = subprocess.run(
+    [sys.executable, "-c", _ON_DEVICES, str(tmp_path / "together")],
+    cwd=pathlib.Path(__file__).parents[2],
+    env={
+      **os.environ,
+      "JAX_PLATFORMS": "cpu",
+      "XLA_FLAGS": f"--xla_force_host_platform_device_count={len(GROUP)}",
+    },
+    capture_output=True,
+    check=True,
+    text=True,
+  ).stdout
+  num_devices, together = json.loads(printed.splitlines()[-1])
+  assert num_devices == len(GROUP)
+  for i, student in enumerate(GROUP):
+    (alone,) = fit([student], store, heldout, tmp_path / str(i))
+    for ours, theirs in zip(together[i], alone.history, strict=True):
+      assert ours == pytest.approx(theirs, rel=0, abs=1e-4)
 
 
 # Dies if: a student's dropout depends on how long its neighbours' rows are.
@@ -307,5 +355,5 @@ def test_metrics_have_the_names_that_the_report_reads(store, heldout, tmp_path):
   scores = {f"students/heldout/{name}" for name in ("accuracy", "xent")}
   assert set(kd.history[0]) == {"step"} | train | scores
   assert set(gd.history[0]) - set(kd.history[0]) == {
-    "students/train/generated_kl"
+    *("students/train/generated_kl", "students/train/generated_xent"),
   }
