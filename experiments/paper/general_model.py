@@ -29,9 +29,10 @@ def collect(folder: pathlib.Path) -> dict[str, Any]:
   """Its settings, summary and held-out perplexities.
 
   Returns:
-    {"settings", "summary", "seconds", "versions"}, "tokens": how many its
-    training was to read, and "curve": of each evaluation {"tokens": read so
-    far, "all": perplexity, DOMAIN: perplexity}.
+    {"settings", "summary", "seconds", "versions", "recipe": what else decided
+    it, its products' type among them}, "tokens": how many its training was to
+    read, and "curve": of each evaluation {"tokens": read so far, "all":
+    perplexity, DOMAIN: perplexity}.
 
   Raises:
     UserError: There is no finished general model.
@@ -52,8 +53,10 @@ def collect(folder: pathlib.Path) -> dict[str, Any]:
         if name.startswith(_PERPLEXITY)
       }
     )
+  recipe = manifest["config"]
   return {
     "settings": settings,
+    "recipe": {name: recipe[name] for name in recipe if name != "pretrain"},
     "tokens": settings["max_steps"] * of_a_step,
     "summary": artefacts.read_json(epath.Path(folder) / "summary.json"),
     "curve": curve,

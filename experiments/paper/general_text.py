@@ -7,13 +7,17 @@ of its own. Of files that hold none of any task's, all tasks share one model.
 
 Run: python -m experiments.paper.general_text --config.data.dir=DIR \
   --out=FOLDER FILE [FILE ...]
-Writes FOLDER/NAME.txt.xz for each and prints how many lines it leaves out.
+Writes FOLDER/NAME.txt.xz for each and, for the tables, how many lines it leaves
+out: results/general_text.json.
 Other lines are kept, but for white space, their order, and repeats of those
 that `general_text.read` holds out.
 """
 
 import argparse
+import itertools
+import json
 import lzma
+import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +28,8 @@ from gd_jax import artefacts
 from gd_jax.data import general_text, tasks
 from gd_jax.errors import UserError
 from gd_jax.progress import Progress
+
+RESULTS = pathlib.Path(__file__).parent / "results/general_text.json"
 
 
 def evaluation_texts(data_dir: str, task: str) -> list[str]:
@@ -37,11 +43,13 @@ def evaluation_texts(data_dir: str, task: str) -> list[str]:
   return [row.text for row in tasks.load(config, Progress()).evaluation]
 
 
-def clean(file: str, texts: Sequence[str], out: epath.Path) -> int:
+def clean(
+  file: str, texts: Sequence[str], out: epath.Path
+) -> tuple[str, dict[str, int]]:
   """Writes `file` without the lines that hold one of `texts`.
 
   Returns:
-    How many it left out.
+    (its name, {"kept", "left_out": how many lines, blank ones not counted}).
 
   Raises:
     UserError: The file can't be read, is not UTF-8, or holds no text.
@@ -51,10 +59,13 @@ def clean(file: str, texts: Sequence[str], out: epath.Path) -> int:
   artefacts.write_atomic(
     out / f"{found.name}.txt.xz", lzma.compress(lines.encode("utf-8"))
   )
-  return len(found.copies)
+  kept = len(found.heldout) + len(found.train)
+  return found.name, {"kept": kept, "left_out": len(found.copies)}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(
+  argv: Sequence[str] | None = None, *, results: pathlib.Path = RESULTS
+) -> int:
   """Cleans the files; 2 if something is no good."""
   parser = argparse.ArgumentParser(description="See the module's docstring.")
   parser.add_argument("--config.data.dir", dest="data_dir", required=True)
@@ -64,14 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
   out = epath.Path(args.out)
   try:
     general_text.require_different_names(args.files)
-    texts = [
-      text
-      for task in base.TASKS
-      for text in evaluation_texts(args.data_dir, task)
-    ]
+    by_task = {t: evaluation_texts(args.data_dir, t) for t in base.TASKS}
+    texts = list(itertools.chain.from_iterable(by_task.values()))
     out.mkdir(parents=True, exist_ok=True)
+    files = {}
     for file in args.files:
-      print(f"{file}: {clean(file, texts, out)} lines left out", flush=True)
+      name, files[name] = clean(file, texts, out)
+      print(f"{file}: {files[name]['left_out']} lines left out", flush=True)
+    found = {
+      "evaluation_texts": {task: len(own) for task, own in by_task.items()},
+      "lines": files,
+    }
+    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    artefacts.write_atomic(results, text)
   except (UserError, OSError) as error:
     print(error, file=sys.stderr)
     return 2

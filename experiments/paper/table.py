@@ -169,6 +169,16 @@ def general(results: pathlib.Path) -> list[list[str]]:
   ]
 
 
+def read_first(results: pathlib.Path) -> list[list[str]]:
+  """What general models may read, without the tasks' test texts."""
+  lines = [["text", "lines", "left out for a test text"]]
+  file = results / "general_text.json"
+  found = json.loads(file.read_text())["lines"] if file.exists() else {}
+  for name, counts in sorted(found.items()):
+    lines.append([name, f"{counts['kept']:,}", f"{counts['left_out']:,}"])
+  return lines if found else [*lines, [NOT_RUN] * 3]
+
+
 def coverage(results: pathlib.Path) -> list[list[str]]:
   """How far an interval over so many draws is to be trusted; simulated."""
   del results
@@ -262,6 +272,7 @@ TABLES = {
   "by_draw": by_draw,
   "coverage": coverage,
   "generators": generators,
+  "read_first": read_first,
   "general": general,
   "models": models,
   "ablations": ablations,

@@ -41,7 +41,7 @@ class Domain:
     copies: Numbers of the lines, from 1, that hold an evaluation text and are
       left out.
     repeats: How many lines were left out of `train` because they repeat a
-      held-out text.
+      held-out text, of this file or, after `apart`, of another.
   """
 
   name: str
@@ -116,20 +116,32 @@ def read(file: str, evaluation_texts: Iterable[str]) -> Domain:
     )
   every = max(2, -(-len(kept) // _HELDOUT))
   heldout = kept[::every]
-  apart = {draws.normalise(text) for text in heldout}
+  name = os.path.basename(file).split(".", 1)[0]
   rest = [text for i, text in enumerate(kept) if i % every]
-  train = [text for text in rest if draws.normalise(text) not in apart]
-  if not train:
-    raise UserError(
-      f"config.generator.pretrain_on: the lines of {file} are all the same"
-    )
-  return Domain(
-    name=os.path.basename(file).split(".", 1)[0],
-    train=train,
-    heldout=heldout,
-    copies=copies,
-    repeats=len(rest) - len(train),
-  )
+  (domain,) = apart([Domain(name, rest, heldout, copies, repeats=0)])
+  return domain
+
+
+def apart(domains: Sequence[Domain]) -> list[Domain]:
+  """Without the training texts that any of the domains holds out.
+
+  Raises:
+    UserError: A domain has no other ones.
+  """
+  heldout = {
+    draws.normalise(text) for domain in domains for text in domain.heldout
+  }
+  found = []
+  for domain in domains:
+    train = [t for t in domain.train if draws.normalise(t) not in heldout]
+    if not train:
+      raise UserError(
+        f"config.generator.pretrain_on: the lines of {domain.name} are all the"
+        " same as some that only judge: add others, or leave the file out"
+      )
+    repeats = domain.repeats + len(domain.train) - len(train)
+    found.append(dataclasses.replace(domain, train=train, repeats=repeats))
+  return found
 
 
 def pack(

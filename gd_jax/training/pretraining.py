@@ -70,13 +70,19 @@ def read(
 ) -> list[general_text.Domain]:
   """The domains of `c.pretrain_on`, without any evaluation text.
 
+  None learns from what another holds out.
+
   Raises:
-    UserError: A file can't be read, or two have one name.
+    UserError: A file can't be read, two have one name, or one has nothing of
+      its own.
   """
   general_text.require_different_names(c.pretrain_on)
-  return [
-    general_text.read(file, evaluation_texts) for file in sorted(c.pretrain_on)
-  ]
+  return general_text.apart(
+    [
+      general_text.read(file, evaluation_texts)
+      for file in sorted(c.pretrain_on)
+    ]
+  )
 
 
 def run(

@@ -36,6 +36,24 @@ def test_no_held_out_text_is_learned_from(tmp_path):
   assert len(found.train) + len(found.heldout) + found.repeats == 31
 
 
+# Dies if: a domain learns what another is judged by.
+def test_no_domain_learns_what_another_holds_out(tmp_path):
+  (tmp_path / "a.txt").write_text("\n".join(_lines(10)))
+  first = general_text.read(str(tmp_path / "a.txt"), [])
+  other = ["its own first line", "its own second line"]
+  lines = [*other, *(text.upper() for text in first.heldout)]
+  (tmp_path / "b.txt").write_text("\n".join(lines))
+  second = general_text.read(str(tmp_path / "b.txt"), [])
+  a, b = general_text.apart([first, second])
+  assert a == first
+  assert b.train and not {t.lower() for t in b.train} & {*first.heldout}
+  assert b.repeats == len(second.train) - len(b.train) > 0
+  (tmp_path / "b.txt").write_text("\n".join([other[0], *first.heldout]))
+  second = general_text.read(str(tmp_path / "b.txt"), [])
+  with pytest.raises(UserError, match="lines of b are all the same as some"):
+    general_text.apart([first, second])
+
+
 @pytest.mark.parametrize(
   ("line", "is_copy"),
   [

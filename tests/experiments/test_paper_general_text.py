@@ -29,9 +29,12 @@ def test_no_tasks_evaluation_text_is_left(tmp_path, capsys):
   ]
   file = tmp_path / "news.txt"
   file.write_text("\n".join([*clean, *copies]))
-  out = tmp_path / "out"
+  out, results = tmp_path / "out", tmp_path / "general_text.json"
   arguments = [f"--config.data.dir={tmp_path}/data", f"--out={out}", str(file)]
-  assert general_text.main(arguments) == 0
+  head = ["text", "lines", "left out for a test text"]
+  assert table.read_first(tmp_path) == [head, ["not run"] * 3]
+  assert general_text.main(arguments, results=results) == 0
+  assert table.read_first(tmp_path) == [head, ["news", "5", "4"]]
   assert "4 lines left out" in capsys.readouterr().out
   left = lzma.decompress((out / "news.txt.xz").read_bytes()).decode()
   assert sorted(left.splitlines()) == clean
