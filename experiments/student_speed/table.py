@@ -9,16 +9,16 @@ import json
 import pathlib
 import re
 
-_HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).parent
 
 
 def main() -> None:
   blocks = []
-  for path in sorted((_HERE / "results").glob("*.json")):
+  for path in sorted((HERE / "results").glob("*.json")):
     found = json.loads(path.read_text())
     blocks.append("\n".join([*_head(path.stem, found), *_rows(found)]))
-  parity = sorted((_HERE / "results" / "parity").glob("*.json"))
-  readme = _HERE / "README.md"
+  parity = sorted((HERE / "results" / "parity").glob("*.json"))
+  readme = HERE / "README.md"
   text = _filled(readme.read_text(), "table", "\n\n".join(blocks))
   if parity:
     found = [json.loads(path.read_text()) for path in parity]

@@ -218,6 +218,41 @@ def test_each_draw_has_its_own_difference(out, tmp_path):
     assert ("*" in intervals.in_words(estimate)) == is_bold
 
 
+# Dies if: a goal that was missed counts as reached, or the other way; or few
+# draws count as enough.
+def test_goals_are_told_with_what_was_reached(tmp_path):
+  table, results = paper("table"), tmp_path / "results"
+  accuracy = {"teacher": 0.9, "gold": 0.5, "kd": 0.7, "rules_kd": 0.8}
+  accuracy |= {"tfidf": 0.5, "gd": 0.8}
+  runs = taken([write_runs(tmp_path / "runs", accuracy=accuracy)])
+
+  def told(task):
+    lines = table.goals(results)
+    return next(row[2:] for row in lines if row[:2] == [task, "gd"])
+
+  collect = paper("collect")
+  collect.save(results / "tier1/trec", runs)
+  draws, better, closed, share, blend = told("trec")
+  assert (draws, better, blend) == ("4", "not than rules_kd", "not run")
+  # About half of the gap, and 0.89 of the teacher's accuracy; 0.92 is asked.
+  assert closed.startswith("no: 0.") and share.startswith("no: 0.")
+  collect.save(results / "tier1/sst2", runs)
+  assert told("sst2")[1:3] == [better, closed]
+  accuracy |= {"rules_kd": 0.7, "gd": 0.88}
+  runs = taken([write_runs(tmp_path / "more", accuracy=accuracy)])
+  collect.save(results / "tier1/ag_news", runs)
+  _, better, closed, share, _ = told("ag_news")
+  assert better == "yes"
+  assert closed.startswith("yes: 0.9") and share.startswith("yes: 0.9")
+  collect.save(results / "tier1/dbpedia", runs[:2])
+  assert told("dbpedia")[1] == "too few draws"
+  accuracy |= {"kd": 0.88}
+  runs = taken([write_runs(tmp_path / "near", accuracy=accuracy)])
+  collect.save(results / "tier1/trec", runs)
+  # No gap to close, and two points below the teacher.
+  assert told("trec")[2].startswith("no: -")
+
+
 # Dies if: tier 1's gd is compared with another draw's kd.
 def test_other_students_are_compared_with_ours(out, tmp_path):
   folder = write_runs(
