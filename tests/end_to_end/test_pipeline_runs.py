@@ -4,6 +4,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -104,3 +105,26 @@ def test_a_changed_field_is_refused(workdir, flags):
 def test_verify_is_content(workdir):
   done = run_command(f"--workdir={workdir}", "--verify")
   assert "what was looked at is as its manifests say" in done.stderr
+
+
+# Dies if: a full-size config's smoke test, which its file tells people to run,
+# can't run.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ag_news", "dbpedia", "yahoo_answers"])
+def test_the_full_sizes_smoke_test_runs(tmp_path, tiny_bert, name):
+  rows = ROOT / "gd_jax" / "data" / "quickstart"
+  shutil.copytree(rows, tmp_path / "rows" / name)
+  run_command(
+    f"--config=configs/paper/{name}.py:quick",
+    f"--config.data.dir={tmp_path}/rows",
+    f"--workdir={tmp_path}/run",
+    # In place of MiniLM, which has to be fetched; it has 64 positions.
+    f"--config.teacher.init={tiny_bert}",
+    f"--config.generator.init={tiny_bert}",
+    "--config.students.embed_width=16",
+    "--config.data.max_tokens=32",
+    "--config.generator.max_tokens=32",
+    "--config.generator.pretrain.row_tokens=32",
+  )
+  results = json.loads((tmp_path / "run/report/results.json").read_text())
+  assert results["arms"]["gd"]["num_seeds"] == 2
