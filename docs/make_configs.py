@@ -154,7 +154,9 @@ def _changes(common: Any) -> str:
   defaults = flat(common.get_config("TASK"))
   changed = {k: v for k, v in flat(quick).items() if v != defaults[k]}
   shown = ", ".join(f"`{k}={_shown(v)}`" for k, v in changed.items())
-  lines.append(f"- `:quick` behind any of them: {shown}")
+  lines.append(
+    f"- `:quick` behind them, `,quick` behind `custom.py:FOLDER`: {shown}"
+  )
   lines.append(
     "- `:quick` behind those of `configs/paper/`: the small models as well"
   )

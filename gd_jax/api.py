@@ -4,8 +4,8 @@
 
     from gd_jax import api
     config = api.load_config("configs/quickstart.py:quick")
-    api.teacher(config, "runs/quickstart")   # this phase alone
-    api.run(config, "runs/quickstart")       # all; what is done is skipped
+    api.teacher(config, "runs/quick")   # this phase alone
+    api.run(config, "runs/quick")       # all; what is done is skipped
 
 Each call holds the workdir's lock and keeps to its manifests like the command
 line: what is done already is skipped, what was made otherwise is refused.

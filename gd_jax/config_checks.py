@@ -62,8 +62,10 @@ _PART: Rule = _number(lambda x: 0 <= x < 1), "0 or more and below 1"
 _ABOVE_0_TO_1: Rule = _number(lambda x: 0 < x <= 1), "above 0 and at most 1"
 _ONE = _at_least(1)
 _PRODUCTS = _or_none(_one_of(("bfloat16",)))
-# Seeds are of at most 63 bits; nan and inf are not below it either.
-_NUMBERS_END = 2**63
+# JAX would take two seeds for one that differ by a multiple.
+_SEED: Rule = _number(lambda x: 0 <= x < 2**32), "0 or more and below 2**32"
+# What an array's integer holds, but for seeds; nan and inf are not below it.
+_NUMBERS_END = 2**31
 _TRAINING = {
   "learning_rate": _POSITIVE,
   "weight_decay": _FROM_0,
@@ -76,7 +78,11 @@ _TRAINING = {
 }
 _RULES: dict[str, dict[str, Rule]] = {
   # [CLS], a word, [SEP].
-  "data": {"max_tokens": _at_least(3), "max_line_bytes": _ONE},
+  "data": {
+    "max_tokens": _at_least(3),
+    "max_line_bytes": _ONE,
+    "seed": _SEED,
+  },
   "teacher": _TRAINING
   | {
     "pooling": _one_of(("mean", "cls")),
@@ -110,7 +116,7 @@ _RULES: dict[str, dict[str, Rule]] = {
     for name in ("learning_rate", "weight_decay", "batch_size")
   }
   | {
-    "seed": _FROM_0,
+    "seed": _SEED,
     "max_steps": _ONE,
     "row_tokens": _at_least(3),
     "warmup_fraction": _SHARE,
@@ -126,9 +132,7 @@ _RULES: dict[str, dict[str, Rule]] = {
   },
   "soft_labels": {
     "batch_size": _ONE,
-    "rules": _or_none(
-      (_number(lambda x: 0 < x <= 100), "above 0 and at most 100")
-    ),
+    "rules": _or_none(_ABOVE_0_TO_1),
     "real_texts": _or_none(_FROM_0),
     "matmul_dtype": _PRODUCTS,
   },
@@ -174,6 +178,7 @@ def check(config: config_dict.ConfigDict) -> None:
     UserError: The first one that makes no sense, and what it can be.
   """
   _check_numbers(config, "config")
+  _check_rules("", config, {"seed": _SEED} if "seed" in config else {})
   if "data" in config:
     data.check(config.data)
     if config.get("task") == tasks.CUSTOM and config.data.dir:
@@ -186,14 +191,8 @@ def check(config: config_dict.ConfigDict) -> None:
     fields: Any = config
     for name in section.split("."):
       fields = fields.get(name, {})
-    for field, (is_good, words) in rules.items() if fields else ():
-      if field not in fields:
-        raise recipes.lacks(f"{section}.{field}")
-      value = fields[field]
-      if not _judge(is_good, value):
-        raise UserError(
-          f"config.{section}.{field} is {value!r}; it can be {words}"
-        )
+    if fields:
+      _check_rules(f"{section}.", fields, rules)
   if "generator" in config and "scratch" in config.generator:
     _check_heads(config.generator.scratch)
   if "corpus" in config:
@@ -207,11 +206,25 @@ def check(config: config_dict.ConfigDict) -> None:
     teacher.check(config.teacher)
 
 
+def _check_rules(
+  section: str, fields: config_dict.ConfigDict, rules: dict[str, Rule]
+) -> None:
+  for field, (is_good, words) in rules.items():
+    name = f"{section}{field}"
+    if field not in fields:
+      raise recipes.lacks(name)
+    value = fields[field]
+    if not _judge(is_good, value):
+      raise UserError(f"config.{name} is {value!r}; it can be {words}")
+
+
 def _check_numbers(section: config_dict.ConfigDict, name: str) -> None:
   """No field means anything by a number that is none, or one without end."""
   for field, value in section.items():
     if isinstance(value, config_dict.ConfigDict):
       _check_numbers(value, f"{name}.{field}")
+      continue
+    if field == "seed":
       continue
     for number in value if isinstance(value, tuple | list) else (value,):
       if isinstance(number, int | float) and not abs(number) < _NUMBERS_END:
@@ -229,10 +242,12 @@ def _check_heads(scratch: config_dict.ConfigDict) -> None:
 
 
 def _check_export(config: config_dict.ConfigDict) -> None:
-  if config.export.arm not in (None, *config.students.arms):
+  # What has no network is not exported.
+  trained = [arm for arm in config.students.arms if arm in arms.ARMS]
+  if config.export.arm not in (None, *trained):
     raise UserError(
-      f"config.export.arm is {config.export.arm!r}; it can be one of"
-      f" config.students.arms, {', '.join(config.students.arms)}, or None"
+      f"config.export.arm is {config.export.arm!r}; of config.students.arms it"
+      f" can be one of {', '.join(trained)}, or None"
     )
   seed, number = config.export.seed, config.students.num_seeds
   if seed is not None and seed >= number:

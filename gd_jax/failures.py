@@ -55,6 +55,11 @@ def as_user_error(error: Exception) -> UserError | None:
       "for sampling corpus.slots, or set accumulate_steps or remat; --dry_run "
       "tells what each phase needs"
     )
+  if "Unable to initialize backend" in str(error):
+    return UserError(
+      f"the devices can't be used ({one_line(error)[:200]}): see that no other"
+      " process has them, or that JAX_PLATFORMS names what is there"
+    )
   # TensorStore, beneath Orbax, has errors of its own for a full disk.
   if any(words in str(error) for words in _FULL_WORDS):
     return UserError(

@@ -151,11 +151,13 @@ def main() -> int:
     progress.say(
       "stopped; the same command goes on from there: "
       + shlex.join(_as_given(sys.argv))
+      + _warned_of_redo()
     )
     return code
   except KeyboardInterrupt:
     return _complain(
-      "interrupted at once; the same command goes on from the last save",
+      "interrupted at once; the same command goes on from the last save"
+      f"{_warned_of_redo()}",
       code=130,
     )
   except Exception as error:
@@ -305,6 +307,16 @@ def _as_given(argv: Sequence[str]) -> list[str]:
   if argv[0].endswith(".py"):  # python -m gd_jax.main
     return [sys.executable, "-m", "gd_jax.main", *argv[1:]]
   return [*argv]
+
+
+def _warned_of_redo() -> str:
+  redo = FLAGS["redo"].value if FLAGS.is_parsed() else None
+  if not redo:
+    return ""
+  return (
+    " (leave --redo out if it has begun to make them anew: it would remove"
+    f" {', '.join(redo)} once more)"
+  )
 
 
 def _complain(line: str, *, code: int = 2) -> int:

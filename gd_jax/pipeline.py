@@ -84,10 +84,18 @@ def run(
     requirements.require_phases(
       workdir, chosen, redo=checked(redo), cleared=cleared
     )
+    requirements.require_apart(config, workdir, PHASES)
     requirements.require_texts(config, workdir, chosen, cleared=cleared)
     requirements.require_one_device(config, workdir, chosen, cleared=cleared)
     _require_compatible(config, workdir, chosen, cleared=cleared)
-    requirements.require_sources(config, workdir, chosen, cleared, progress)
+    requirements.require_sources(
+      config,
+      workdir,
+      chosen,
+      cleared,
+      progress,
+      may_be_taken_over=bool(others),
+    )
     _clear(workdir, cleared, progress)
     whole: set[str] = set()
     for number, phase in enumerate(chosen, start=1):
@@ -322,6 +330,8 @@ def _run_phase(
         return
     _keep_foreign(folder, progress)
     if phase.derived and changes:
+      if phase.require is not None:
+        phase.require(config, workdir, (), progress)
       # Of an unfinished one, too: its files are of the earlier config.
       workdirs.clear(folder)
     elif manifest is not None:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is looked at before a run begins, and before --redo removes anything."""
 
+import os
 from collections.abc import Collection, Sequence
 
 from etils import epath
@@ -70,8 +71,13 @@ def require_sources(
   phases: Sequence[Phase],
   cleared: Collection[str],
   progress: Progress,
+  *,
+  may_be_taken_over: bool,
 ) -> None:
-  """Looks for what the phases that are there and cleared will be made of.
+  """Looks for what phases will be made of.
+
+  Those that are there and cleared and, where no other workdir may have them,
+  those that come after the first one that is not there: hours after it.
 
   Raises:
     UserError: It is not there, or no good.
@@ -90,8 +96,31 @@ def require_sources(
         f"--redo clears {phase.name}, whose model is not there any more: put"
         f" it back, or name another with --config.{phase.model}"
       )
-    if phase.require is not None:
+  later: list[Phase] = []
+  if not may_be_taken_over:
+    later = [
+      phase
+      for phase in phases
+      if phase not in going and _is_to_be_made(phase, workdir, cleared)
+    ][1:]
+  for phase in phases:
+    if phase.require is not None and (phase in going or phase in later):
       phase.require(config, workdir, cleared, progress)
+
+
+def require_apart(
+  config: Config, workdir: epath.Path, phases: Sequence[Phase]
+) -> None:
+  """Raises UserError where the user's rows lie where a phase is kept."""
+  rows = config.get("data", {}).get("folder")
+  if not rows:
+    return
+  for phase in phases:
+    if os.path.realpath(rows) == os.path.realpath(workdir / phase.name):
+      raise UserError(
+        f"{rows} holds your rows, and with --workdir={workdir} it is where the"
+        f" phase {phase.name} would be kept: choose another --workdir"
+      )
 
 
 def require_texts(

@@ -65,6 +65,9 @@ def test_the_configs_that_are_shipped_are_good(config):
     ("corpus.temperature", float("nan")),
     ("soft_labels.batch_size", 0),
     ("soft_labels.rules", 0.0),
+    ("soft_labels.rules", 1.5),
+    ("data.seed", -1),
+    ("generator.pretrain.seed", 2**32),
     ("soft_labels.real_texts", -1),
     ("data.unlabelled", "test"),
     ("students.arms", ()),
@@ -87,6 +90,9 @@ def test_the_configs_that_are_shipped_are_good(config):
     ("report.examples", -1),
     ("export.formats", ("onnx", "tflite")),
     ("export.arm", "rules_kd"),
+    ("export.arm", "tfidf"),
+    ("students.arms", ("gd", "tfidf", "gd")),
+    ("corpus.top_k", 10**12),
     ("export.seed", 5),
   ],
 )
@@ -96,6 +102,17 @@ def test_bad_values_are_said_before_any_phase(field, value):
   operator.attrgetter(section)(config)[name] = value
   with pytest.raises(UserError, match=rf"config\.{section}\.{name}\b"):
     config_checks.check(config)
+
+
+# Dies if: seeds that JAX takes for one are two.
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**62])
+def test_a_seed_is_of_32_bits(seed):
+  config = common.get_config("trec")
+  config.seed = seed
+  with pytest.raises(UserError, match=r"config\.seed is .* below 2\*\*32"):
+    config_checks.check(config)
+  config.seed = 2**32 - 1
+  config_checks.check(config)
 
 
 # Dies if: heads that don't divide the width get to the model.

@@ -84,7 +84,7 @@ def command(monkeypatch, capsys):
         "--config.soft_labels.rules=1e12",
         "--workdir=w",
       ],
-      ["config.soft_labels.rules is 1000000000000.0", "at most 100"],
+      ["config.soft_labels.rules is 1000000000000.0", "at most 1"],
     ),
     (
       ["--config=configs/custom.py:F", "--config.data.dir=D", "--workdir=w"],
@@ -232,7 +232,20 @@ def test_troubles_of_a_run_are_said_in_one_line(
   got, said = command("--config=configs/trec.py", f"--workdir={tmp_path}/w")
   assert got == code
   assert words in said
-  assert "Traceback" not in said
+  assert "Traceback" not in said and "once more" not in said
+
+
+# Dies if: a stopped run advises what removes its work.
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), signals.Stopped()])
+def test_a_stopped_redo_warns_of_another(command, monkeypatch, tmp_path, error):
+  def fail(*args, **kwargs):
+    raise error
+
+  monkeypatch.setattr(pipeline, "run", fail)
+  _, said = command(
+    "--config=configs/trec.py", f"--workdir={tmp_path}/w", "--redo=data,corpus"
+  )
+  assert "leave --redo out" in said and "data, corpus once more" in said
 
 
 def test_a_bug_keeps_its_traceback(command, monkeypatch, tmp_path):

@@ -157,6 +157,37 @@ def test_a_redo_looks_for_what_it_reads(
   assert house.ran == [] and (tmp_path / "draw/manifest.json").exists()
 
 
+# Dies if: what a later phase lacks is said hours after the first began, or is
+# asked for where another workdir may have that phase.
+def test_what_later_phases_lack_is_said_first(
+  house, config, tmp_path, progress
+):
+  house.lacks_later = "words"
+  with pytest.raises(UserError, match="no such words"):
+    house.go(config, tmp_path / "a", progress)
+  assert house.ran == []
+  first = ["draw", "grow", "follow"]
+  assert house.go(config, tmp_path / "a", progress, phases=first) == first
+  house.lacks_later = ""
+  house.go(config, tmp_path / "b", progress)
+  house.lacks_later = "words"
+  reuse = {"reuse": [tmp_path / "b"]}
+  assert house.go(config, tmp_path / "c", progress, **reuse) == []
+
+
+# Dies if: what is made anew without asking goes before it is seen that it can't
+# be made.
+def test_a_report_stays_where_a_new_one_is_refused(
+  house, config, tmp_path, progress
+):
+  house.go(config, tmp_path, progress)
+  house.lacks_later = "runtime"
+  config["tell"].n = 2
+  with pytest.raises(UserError, match="no such runtime"):
+    house.go(config, tmp_path, progress)
+  assert artefacts.read_json(tmp_path / "tell/out.json") == {"n": 1}
+
+
 # Dies if: --redo deletes a user's folder that has the name of a phase.
 def test_redo_keeps_what_nothing_signs(house, config, tmp_path, progress):
   (tmp_path / "draw").mkdir()

@@ -3,6 +3,7 @@
 
 import pytest
 from etils import epath
+from ml_collections import config_dict
 
 from configs import common
 from gd_jax import artefacts, devices, pipeline, requirements
@@ -44,3 +45,11 @@ def test_several_cpu_devices_do_not_multiply_rounded(
   monkeypatch.setattr(devices, "number", lambda: 2)
   monkeypatch.setattr(devices, "platform", lambda: "gpu")
   require(cleared=[name])
+
+
+# Dies if: a user's rows are taken for a phase's folder and moved away.
+def test_rows_do_not_lie_where_a_phase_is_kept(tmp_path):
+  config = config_dict.ConfigDict({"data": {"folder": f"{tmp_path}/w/data"}})
+  with pytest.raises(UserError, match="the phase data would be kept"):
+    requirements.require_apart(config, tmp_path / "w", pipeline.PHASES)
+  requirements.require_apart(config, tmp_path / "v", pipeline.PHASES)

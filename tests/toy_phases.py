@@ -20,7 +20,7 @@ class House:
 
   def __init__(self):
     self.ran: list[str] = []
-    self.fail = self.lacks = ""
+    self.fail = self.lacks = self.lacks_later = ""
     self.leaves_half = False
     self.phases = (
       pipeline.Phase("draw", self._phase("draw"), require=self._require),
@@ -33,9 +33,18 @@ class House:
       pipeline.Phase(
         "follow", self._phase("follow"), reads=("grow",), follows=("grow",)
       ),
-      pipeline.Phase("train", self._phase("train"), reads=("grow",)),
       pipeline.Phase(
-        "tell", self._phase("tell"), reads=("train",), derived=True
+        "train",
+        self._phase("train"),
+        reads=("grow",),
+        require=self._require_later,
+      ),
+      pipeline.Phase(
+        "tell",
+        self._phase("tell"),
+        reads=("train",),
+        derived=True,
+        require=self._require_later,
       ),
     )
 
@@ -54,6 +63,10 @@ class House:
   def _require(self, config, workdir, cleared, progress):
     if self.lacks:
       raise UserError(f"no such {self.lacks}")
+
+  def _require_later(self, config, workdir, cleared, progress):
+    if self.lacks_later:
+      raise UserError(f"no such {self.lacks_later}")
 
   def go(self, config, workdir, progress, **options):
     """Runs the pipeline of them; returns the names of those that ran."""

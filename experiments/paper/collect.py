@@ -18,17 +18,21 @@ import json
 import pathlib
 import shlex
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from etils import epath
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from gd_jax import artefacts, pipeline, recipes, sweeps
 from gd_jax.errors import UserError
 
 DRAW = ("data.seed", "seed")
+# What is raised for files that are not whole.
+_DAMAGED = (SafetensorError, zipfile.BadZipFile)
 # They add to what lies there, or say how fast it is made, and how rounded.
 _NEUTRAL = {
   *("students.arms", "students.num_seeds", "students.mode"),
@@ -189,6 +193,7 @@ def collect(
   for workdir in (found for folder in folders for found in _finished(folder)):
     results = json.loads((workdir / "report/results.json").read_text())
     try:
+      _require_draw(results["config"])
       change, differs, command = sweep.place(results["config"])
     except UserError as error:
       raise UserError(f"{workdir}: {error}") from error
@@ -239,6 +244,13 @@ def collect(
       | {key: results[key] for key in _FACTS}
     )
   return runs
+
+
+def _require_draw(config: dict[str, Any]) -> None:
+  """Refuses rows of one draw with a teacher and texts of another."""
+  if len({_field(config, name) for name in DRAW}) > 1:
+    has = ", ".join(f"{name}={_field(config, name)}" for name in DRAW)
+    raise UserError(f"a draw has one seed for all, and this run {has}")
 
 
 def _finished(folder: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -410,7 +422,10 @@ def _pairs(take: str | None) -> dict[str, str] | None:
       f"--take={take}: name an arm and what it is to be called, as in"
       " gd:gd_pretrained, with commas between several"
     )
-  return dict(pairs)
+  names = dict(pairs)
+  if len({*names.values()}) < len(pairs):
+    raise UserError(f"--take={take}: two arms can't have one name")
+  return names
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -424,7 +439,10 @@ def main(argv: Sequence[str] | None = None) -> int:
   try:
     runs = collect(Sweep(args.config), args.folders, _pairs(args.take))
     save(args.out, runs)
-  except (UserError, ValueError, OSError) as error:
+  except KeyError as error:
+    print(f"Error: a run's files have no {error}", file=sys.stderr)
+    return 2
+  except (UserError, ValueError, OSError, *_DAMAGED) as error:
     print(f"Error: {error}", file=sys.stderr)
     return 2
   for run in runs:

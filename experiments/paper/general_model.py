@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None, *, out: pathlib.Path = OUT) -> int:
   args = parser.parse_args(argv)
   try:
     found = collect(args.folder)
-  except UserError as error:
+  except (UserError, OSError) as error:
     print(f"Error: {error}", file=sys.stderr)
     return 2
   out.mkdir(parents=True, exist_ok=True)

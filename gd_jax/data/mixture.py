@@ -86,14 +86,13 @@ class Mixture:
         first = self.first_generated
     if not per_batch:
       return np.zeros((WINDOW_STEPS, 0), np.int64)
-    rows = first + batches.rows_at(
+    return first + batches.dealt_by_length(
       index,
       seed=rngs.derived_seed(self.seed, kind),
-      batch_size=per_batch * WINDOW_STEPS,
-      n=n,
+      batch_size=per_batch,
+      steps=WINDOW_STEPS,
+      lengths=lengths[first : first + n],
     )
-    order = np.argsort(lengths[rows], kind="stable")
-    return rows[order].reshape(WINDOW_STEPS, per_batch)
 
 
 class Schedule:

@@ -95,8 +95,8 @@ class StudentRows:
     rows = encode(self.texts)
     beside = rules.encode(self.made, encode, mask_id=vocabulary.UNK_ID)
     beside += encode(self.real) if self.real else []
-    width = max(map(len, rows))
     n, h = len(self.train), len(self.heldout)
+    width = max(map(len, rows[:n] + rows[n + h :]))
     others = np.concatenate(
       [self.generated_logits, self.made_logits, self.real_logits]
     )

@@ -64,13 +64,7 @@ def prune(
     UserError: The teacher's tokenizer is not WordPiece, or `vocab_size` is too
       small for the characters alone.
   """
-  parts = json.loads(teacher.to_str())
-  kind = parts["model"]["type"]
-  if kind != "WordPiece":
-    raise UserError(
-      "the students' vocabulary is pruned from WordPiece, and the teacher's "
-      f"tokenizer is {kind}: choose another BERT as config.teacher.init"
-    )
+  parts = _word_pieces(teacher)
   vocabulary: dict[str, int] = parts["model"]["vocab"]
   unknown = parts["model"]["unk_token"]
   counts = count_pieces(teacher, texts)
@@ -109,25 +103,53 @@ def prune(
   return Tokenizer.from_str(json.dumps(parts)), teacher_ids
 
 
+def require_room(teacher: Tokenizer, vocab_size: int | None) -> None:
+  """Raises UserError where `prune` would, whatever the texts are."""
+  parts = _word_pieces(teacher)
+  if vocab_size is not None:
+    _characters(parts, vocab_size=vocab_size)
+
+
+def _word_pieces(teacher: Tokenizer) -> dict[str, Any]:
+  parts = json.loads(teacher.to_str())
+  kind = parts["model"]["type"]
+  if kind != "WordPiece":
+    raise UserError(
+      "the students' vocabulary is pruned from WordPiece, and the teacher's "
+      f"tokenizer is {kind}: choose another BERT as config.teacher.init"
+    )
+  return parts
+
+
+def _special(parts: dict[str, Any]) -> set[str]:
+  return {token["content"] for token in parts["added_tokens"]} | {PAD, UNK}
+
+
+def _characters(parts: dict[str, Any], *, vocab_size: int) -> list[str]:
+  """Those that the teacher knows, which the student has to have."""
+  prefix = parts["model"]["continuing_subword_prefix"]
+  special = _special(parts)
+  found = [
+    piece
+    for piece in parts["model"]["vocab"]
+    if len(piece.removeprefix(prefix)) == 1 and piece not in special
+  ]
+  if len(found) + 2 > vocab_size:
+    raise UserError(
+      f"config.students.vocab_size is {vocab_size}, but the teacher's single "
+      f"characters alone are {len(found) + 2}: raise it to at least that"
+    )
+  return found
+
+
 def _most_frequent(
   parts: dict[str, Any], counts: collections.Counter[int], *, vocab_size: int
 ) -> list[str]:
   """All characters, and other pieces in the order of `counts`, then by id."""
   vocabulary: dict[str, int] = parts["model"]["vocab"]
-  prefix = parts["model"]["continuing_subword_prefix"]
-  special = {token["content"] for token in parts["added_tokens"]} | {PAD, UNK}
-  characters = [
-    piece
-    for piece in vocabulary
-    if len(piece.removeprefix(prefix)) == 1 and piece not in special
-  ]
+  characters = _characters(parts, vocab_size=vocab_size)
   room = vocab_size - 2 - len(characters)
-  if room < 0:
-    raise UserError(
-      f"config.students.vocab_size is {vocab_size}, but the teacher's single "
-      f"characters alone are {len(characters) + 2}: raise it to at least that"
-    )
-  known = {*characters, *special, parts["model"]["unk_token"]}
+  known = {*characters, *_special(parts), parts["model"]["unk_token"]}
   names = {number: piece for piece, number in vocabulary.items()}
   words = [
     names[number] for number in counts if names.get(number, PAD) not in known
@@ -282,15 +304,19 @@ def save(folder: epath.Path, made: Vocabulary, *, source: str) -> None:
 
 
 def load(folder: epath.Path, *, source: str) -> Vocabulary | None:
-  """What `save` wrote, or None where that is from another source.
+  """What `save` wrote; None where a file is gone or it is of another source.
 
   Raises:
-    UserError: A file is missing or damaged.
+    UserError: A file is damaged.
   """
   if not (folder / _NOTE).exists():
     return None
   note = artefacts.read_json(folder / _NOTE)
   if note["source"] != source:
+    return None
+  files = [folder / "tokenizer.json"]
+  files += [folder / _EMBEDDINGS] if note["embeddings"] else []
+  if not all(file.exists() for file in files):
     return None
   embeddings = None
   if note["embeddings"]:
@@ -300,6 +326,6 @@ def load(folder: epath.Path, *, source: str) -> Vocabulary | None:
     except (OSError, safetensors.SafetensorError, KeyError) as error:
       raise UserError(
         f"{folder / _EMBEDDINGS} can't be read ({error}): "
-        f"run again with --redo={folder.name}"
+        f"{artefacts.mend(folder / _EMBEDDINGS)}"
       ) from error
   return Vocabulary(tokenizers.load(folder), note["teacher_ids"], embeddings)

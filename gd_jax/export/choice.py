@@ -74,8 +74,11 @@ def _trained(
   """Each arm's folders by seed; those without a network (tfidf) left out."""
   found: dict[str, list[epath.Path]] = {}
   for path in students.glob("*/*/params.json"):
-    arm, seed = path.parent.parent.name, int(path.parent.name)
-    if arm in reported and seed < reported[arm]["num_seeds"]:
+    arm, seed = path.parent.parent.name, path.parent.name
+    # A copy that somebody made is no seed.
+    if not seed.isdecimal():
+      continue
+    if arm in reported and int(seed) < reported[arm]["num_seeds"]:
       found.setdefault(arm, []).append(path.parent)
   return {
     arm: sorted(found[arm], key=lambda folder: int(folder.name))

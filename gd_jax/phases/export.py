@@ -59,7 +59,9 @@ def run(config: Any, workdir: epath.Path, progress: Progress) -> dict[str, Any]:
   if "demo" in c.formats:
     demo.build(folder, package=c.onnxruntime_web)
   _write_sums(folder)
-  command = shlex.join(["gd-jax-predict", f"--model={folder}"])
+  words = ["gd-jax-predict", f"--model={folder}"]
+  words += [] if "onnx" in c.formats else ["--backend=jax"]
+  command = shlex.join(words)
   progress.say(f"export: {folder} answers by {command} --text=...")
   return {"students": 1, "bytes": dict(sizes)}
 

@@ -166,24 +166,24 @@ def require(
   cleared: Collection[str],
   progress: Progress,
 ) -> None:
-  """Looks whether the teacher, the one that stays or a new one, is wide enough.
+  """Looks at the teacher that stays, or the model that a new one begins with.
 
   Raises:
-    UserError: It is not, or the model that a new one begins with is not there.
+    UserError: The students' words don't fit it, or that model is not there.
     PretrainedError: That model's folder is no good.
   """
   del progress
-  _, width, embeddings = student_setting.words(config.students)
-  if embeddings != "teacher":
-    return
-  file = workdir / "teacher/model.json"
-  if "teacher" in cleared:
+  vocab_size, width, embeddings = student_setting.words(config.students)
+  if "teacher" not in cleared and (workdir / "teacher/model.json").exists():
+    folder = workdir / "teacher"
+    its_width = artefacts.read_json(folder / "model.json")["config"]["width"]
+  else:
     c = config.teacher
-    init = hub.resolve(c.init, allow_download=c.allow_download)
-    vocabulary.require_width(width, hf_configs.read_bert(init).width)
-  elif file.exists():
-    spec = artefacts.read_json(file)
-    vocabulary.require_width(width, spec["config"]["width"])
+    folder = hub.resolve(c.init, allow_download=c.allow_download)
+    its_width = hf_configs.read_bert(folder).width
+  if embeddings == "teacher":
+    vocabulary.require_width(width, its_width)
+  vocabulary.require_room(tokenizers.load(folder), vocab_size)
 
 
 def _vocabulary(

@@ -17,7 +17,15 @@ import numpy as np
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, checkpoints, devices, hub, rngs, workdirs
+from gd_jax import (
+  artefacts,
+  checkpoints,
+  devices,
+  hosts,
+  hub,
+  rngs,
+  workdirs,
+)
 from gd_jax.data import batches, tokenizers
 from gd_jax.errors import UserError
 from gd_jax.models import bert, families, pretrained
@@ -214,6 +222,18 @@ def _keep_best(folder: epath.Path, *, restarts: int, number: int) -> None:
     workdirs.clear(each)
 
 
+def _has_lost_one(folder: epath.Path, number: int) -> bool:
+  """Whether a file of one of the first `number` restarts was dropped.
+
+  `_keep_best` removes the whole folder of those that are not kept.
+  """
+  return any(
+    each.exists()
+    and not ((each / "params.json").exists() and (each / _SCORES).exists())
+    for each in (folder / _RESTARTS / str(i) for i in range(number))
+  )
+
+
 def _train(
   c,
   *,
@@ -250,6 +270,15 @@ def _train(
 
   resume = checkpoints.Resume(folder)
   run_ = fit.load_run(resume, fit.first_run(fresh_state(0)))
+  lost = c.keep is not None and _has_lost_one(folder, run_.record["round"])
+  if c.keep is not None and hosts.agree(NAME, str(lost)) == "True":
+    progress.warn("teacher: a restart to be kept is lost: all are made anew")
+    resume.close()
+    if devices.is_first():
+      checkpoints.clear_resume(folder)
+    devices.barrier("the teacher's states are removed")
+    resume = checkpoints.Resume(folder)
+    run_ = fit.first_run(fresh_state(0))
   start = run_.record["round"] * total_steps + int(run_.state.step)
   writer = metrics.MetricsWriter(
     folder, start_step=start, silent=not devices.is_first()

@@ -16,7 +16,8 @@ from typing import Any
 from etils import epath
 from ml_collections import config_dict
 
-from gd_jax import artefacts, pipeline, recipes
+from gd_jax import artefacts, config_checks, pipeline, recipes
+from gd_jax.errors import UserError
 from gd_jax.planning import footprints, machines, shapes, tpu_compiler
 
 # Shares of the peak. CPU: as `devices.about` has it, measured.
@@ -71,16 +72,36 @@ def make(
   """The plan of all phases that take long, and what it assumes of the texts.
 
   Raises:
-    UserError: The config or the task tells too little, or a manifest of the
-      workdir is damaged.
+    UserError: A field makes no sense, the config or the task tells too little,
+      texts are longer than a model reads, or a manifest of the workdir is
+      damaged.
   """
+  config_checks.check(config)
   texts = shapes.texts(config, workdir)
+  _require_positions(config, texts)
   lines = [judge(config, texts, machine, name) for name in footprints.PHASES]
   measured = _measured(config, workdir, machine)
   return [
     dataclasses.replace(line, measured=measured.get(line.footprint.phase))
     for line in lines
   ], texts
+
+
+def _require_positions(
+  config: config_dict.ConfigDict, texts: shapes.Texts
+) -> None:
+  """As the phases do, which know the length of a prefix as well."""
+  reads = shapes.teacher(config, texts.num_classes).config.max_length
+  draws = shapes.generator(config).config.max_length
+  for field, longest, most in (
+    ("data.max_tokens", config.data.max_tokens, reads),
+    ("generator.max_tokens", config.generator.max_tokens + 2, draws),
+  ):
+    if longest > most:
+      raise UserError(
+        f"config.{field} asks for {longest} positions, and the model has"
+        f" {most}: lower it"
+      )
 
 
 def judge(

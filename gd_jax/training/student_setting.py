@@ -239,6 +239,10 @@ def check(c: Any) -> None:
     )
   for arm in c.arms:
     _check_choice("arms", arm, [*ARMS, TFIDF])
+  if len({*c.arms}) < len(c.arms):
+    raise UserError(
+      f"config.students.arms is {tuple(c.arms)!r}: name each arm once"
+    )
   for field in ("num_seeds", "total_steps", "batch_size", "eval_every_steps"):
     if c[field] < 1:
       raise UserError(f"config.students.{field} is {c[field]}: at least 1")

@@ -71,6 +71,19 @@ def test_a_window_visits_its_rows_once_each_dealt_out_by_length():
   )
 
 
+@pytest.mark.parametrize("n", [4, 8, 24, 43, 127])
+def test_no_batch_repeats_a_row_of_an_epoch(n):
+  # Dies if: like lengths bring a row's copies, of several epochs in one window,
+  # into one batch; or some rows are seen more often than others.
+  made = batches.Batches(
+    _arrays([i % 20 + 1 for i in range(n)]), batch_size=8, seed=1
+  )
+  rows = np.stack([made.at(step)["label"] for step in range(8 * n)])
+  assert (np.bincount(rows.ravel()) == 64).all()
+  distinct = np.array([np.unique(batch).size for batch in rows])
+  assert (distinct == min(n, 8)).all()
+
+
 def test_resuming_is_asking_for_the_next_step():
   arrays = _arrays([3, 5, 2, 9, 4])
   first = batches.Batches(arrays, batch_size=2, seed=3)

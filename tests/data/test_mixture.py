@@ -60,6 +60,17 @@ def test_every_row_is_visited_once_an_epoch(lengths):
   assert sorted(rows.ravel()) == list(range(n))
 
 
+# Dies if: like lengths bring a row's copies, of several epochs in one window,
+# into one batch; or some rows are seen more often than others.
+@pytest.mark.parametrize("n", [4, 8, 40, 43, 127])
+def test_no_batch_repeats_a_row(lengths, n):
+  mixture = make(num_labelled=n, num_generated=0)
+  rows = seen(mixture, np.resize(lengths, n), windows=n)
+  assert (np.bincount(rows.ravel()) == WINDOW_STEPS * BATCH).all()
+  distinct = np.array([np.unique(batch).size for batch in rows])
+  assert (distinct == min(n, BATCH)).all()
+
+
 # Dies if: a corpus of few rows takes three quarters of each batch: the way
 # from kd to gd would begin with a jump.
 @pytest.mark.parametrize(

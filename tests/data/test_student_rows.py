@@ -1,5 +1,7 @@
 # Copyright 2026 The gd_jax Authors.
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,17 @@ def test_the_store_holds_every_kind_of_row_in_order(rows):
     store["teacher_logits"], LOGITS[[0, 4, 5, 6, 7]]
   )
   assert heldout["tokens"].tolist() == [[b]] or heldout["label"] == [1]
+
+
+# Dies if: a held-out row, which is not in the store, lets the rules' and the
+# real rows widen it: gd would be trained anew for rules_kd.
+def test_a_long_heldout_row_widens_nothing(rows):
+  before, _ = rows.encoded(encode)
+  row = rows.heldout[0] | {"text": "a b c a b c a b"}
+  longer = dataclasses.replace(rows, heldout=[row])
+  store, heldout = longer.encoded(encode)
+  assert heldout["tokens"].shape == (1, 8)
+  np.testing.assert_array_equal(store["tokens"], before["tokens"])
 
 
 def test_the_vocabulary_is_made_without_rules_and_real_texts(rows):

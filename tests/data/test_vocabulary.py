@@ -200,6 +200,11 @@ def test_damaged_embeddings_are_said(teacher, tmp_path):
   (folder / "embeddings.safetensors").write_bytes(b"no")
   with pytest.raises(UserError, match=r"embeddings\.safetensors can't be read"):
     vocabulary.load(folder, source="abc")
+  # Dies if: what is dropped as damaged is asked for ever after.
+  for name in ("embeddings.safetensors", "tokenizer.json"):
+    vocabulary.save(folder, whole, source="abc")
+    (folder / name).unlink()
+    assert vocabulary.load(folder, source="abc") is None
 
 
 # Dies if: a text may become nothing at all, or "[PAD]" in a text padding.

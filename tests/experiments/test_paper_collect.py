@@ -101,7 +101,11 @@ def test_a_pretrained_generator_has_a_name_of_its_own(tmp_path):
 # Dies if: a misspelt arm adds a run without scores, which no one takes out.
 @pytest.mark.parametrize(
   ("take", "line"),
-  [("gx:gd_pretrained", "no arm 'gx'"), ("gd", "--take=gd: name an arm and")],
+  [
+    ("gx:gd_pretrained", "no arm 'gx'"),
+    ("gd", "--take=gd: name an arm and"),
+    ("gd:x,kd:x", "two arms can't have one name"),
+  ],
 )
 def test_an_arm_that_is_not_there_is_refused(tmp_path, capsys, take, line):
   collect, folder = paper("collect"), write_runs(tmp_path / "runs", draws=1)
@@ -112,6 +116,26 @@ def test_an_arm_that_is_not_there_is_refused(tmp_path, capsys, take, line):
   assert not target.with_suffix(".json").exists()
   (tmp_path / "results").write_text("a file")
   assert collect.main(arguments) == 2
+
+
+# Dies if: rows of one draw with a teacher of another count as a draw.
+def test_a_draw_has_one_seed(tmp_path):
+  folder = write_runs(tmp_path / "runs", draws=1, **{"seed": 7})
+  with pytest.raises(UserError, match=r"data\.seed=0, seed=7"):
+    taken([folder])
+
+
+# Dies if: a damaged file ends in a traceback, or is taken.
+@pytest.mark.parametrize(
+  "file", ["report/logits/gd.safetensors", "report/results.json"]
+)
+def test_a_damaged_run_is_refused(tmp_path, capsys, file):
+  folder, target = write_runs(tmp_path / "runs", draws=1), tmp_path / "trec"
+  (folder / "seed=0" / file).write_text("{}")
+  arguments = [f"--config={TIER1}:trec", f"--out={target}", str(folder)]
+  assert paper("collect").main(arguments) == 2
+  assert capsys.readouterr().err.startswith("Error: ")
+  assert not target.with_suffix(".json").exists()
 
 
 # Dies if: 0 and nothing are one value: no texts, and all of them.

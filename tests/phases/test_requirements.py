@@ -3,6 +3,7 @@
 """What is looked for before --redo removes what was made from it."""
 
 import pytest
+from etils import epath
 
 from gd_jax import artefacts
 from gd_jax.errors import UserError
@@ -36,14 +37,25 @@ def test_a_generator_from_scratch_begins_with_nothing(drawn, config, progress):
 
 def test_vectors_as_wide_as_the_teacher_s(drawn, config, progress):
   # Dies if: students go before it is seen that no new ones can be made.
-  students.require(config, drawn, (), progress)
+  with pytest.raises(UserError, match=r"embed_width is 96.*\(32\)"):
+    students.require(config, drawn, (), progress)
   model = {"config": {"width": 64}}
   artefacts.write_json(drawn / "teacher/model.json", model)
+  init = epath.Path(config.teacher.init)
+  (init / "tokenizer.json").copy(drawn / "teacher/tokenizer.json")
   with pytest.raises(UserError, match=r"embed_width is 96.*\(64\)"):
     students.require(config, drawn, (), progress)
   with config.unlocked():
     config.students.embeddings = "random"
   students.require(config, drawn, (), progress)
+
+
+def test_room_for_the_teacher_s_characters(drawn, config, progress):
+  # Dies if: it is seen only once teacher, generator and texts are made.
+  with config.unlocked():
+    config.students.update(embed_width=32, vocab_size=3)
+  with pytest.raises(UserError, match="vocab_size is 3, but"):
+    students.require(config, drawn, (), progress)
 
 
 def test_vectors_as_wide_as_the_teacher_that_will_be(drawn, config, progress):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -185,6 +186,37 @@ def test_the_best_restarts_are_kept(drawn, config, progress):
   chosen = artefacts.read_json(folder / "params.json")["digest"]
   last = artefacts.read_json(kept / "params.json")["digest"]
   assert (chosen == last) == (summary["chosen"]["step"] == 4)
+
+
+# Dies if: the mean of those that are kept is of fewer, since a damaged file of
+# one was dropped.
+@pytest.mark.parametrize("file", ["params.json", "scores.json"])
+def test_a_lost_restart_is_made_anew(
+  drawn, config, progress, monkeypatch, tmp_path, file
+):
+  with config.unlocked():
+    config.teacher.update(keep=2, min_steps=2, evals=1)
+  whole = epath.Path(shutil.copytree(drawn, tmp_path / "whole"))
+  teacher.run(config, whole, progress)
+  calls, fit_one = [], fit.fit
+
+  def fit_and_stop(*args, **options):
+    calls.append(args)
+    if len(calls) == 2:
+      signals.ask_to_stop()
+    return fit_one(*args, **options)
+
+  monkeypatch.setattr(fit, "fit", fit_and_stop)
+  monkeypatch.setattr(signals, "_received", [])
+  with pytest.raises(signals.Stopped):
+    teacher.run(config, drawn, progress)
+  signals._received.clear()
+  (drawn / "teacher/restarts/0" / file).unlink()
+  teacher.run(config, drawn, progress)
+  assert len(calls) == 4
+  for name in ("summary.json", "restarts/0/params.json"):
+    found = [artefacts.read_json(w / "teacher" / name) for w in (whole, drawn)]
+    assert found[0] == found[1]
 
 
 # Dies if: a restart is kept for how good it once was.

@@ -220,3 +220,19 @@ def test_a_task_of_which_nothing_is_known_is_refused(config, tmp_path):
   config.task, config.data.folder = "custom", str(tmp_path / "no")
   with pytest.raises(UserError, match=r"needs the texts of 'custom'"):
     shapes.texts(config, epath.Path(tmp_path))
+
+
+# Dies if: what a run refuses is planned, or ends in a traceback.
+@pytest.mark.parametrize(
+  ("field", "value", "words"),
+  [
+    ("students.total_steps", -5, "total_steps is -5"),
+    ("teacher.batch_size", 0, "batch_size is 0"),
+    ("data.max_tokens", 600, "600 positions, and the model has"),
+    ("generator.max_tokens", 600, "602 positions, and the model has"),
+  ],
+)
+def test_what_a_run_refuses_is_not_planned(config, said, field, value, words):
+  config.update_from_flattened_dict({field: value})
+  with pytest.raises(UserError, match=words):
+    said("v5e-1")
