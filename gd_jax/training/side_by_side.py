@@ -80,21 +80,24 @@ def groups(
 
 
 def places(
-  owners: Mapping[str, int], num_devices: int
+  owners: Mapping[str, int], num_workers: int, *, are_devices: bool = True
 ) -> dict[str, tuple[int, int]]:
   """(host, device or 0) of each training, so that all devices have work.
 
   A host's trainings are one program over all of its devices where they divide
-  by these, and else one on each device.
+  by these, and else one on each device. The cores of a CPU do not share a
+  program of small students well: each has one.
 
   Args:
     owners: Which host's each training is.
-    num_devices: Of one host.
+    num_workers: Devices or cores of one host.
+    are_devices: Whether they are devices.
   """
   found = {}
   for host in {*owners.values()}:
     names = [name for name, owner in owners.items() if owner == host]
-    parts = num_devices if len(names) % num_devices else 1
+    divide = are_devices and not len(names) % num_workers
+    parts = 1 if divide else num_workers
     found |= {name: (host, i % parts) for i, name in enumerate(names)}
   return found
 

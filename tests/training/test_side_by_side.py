@@ -119,21 +119,23 @@ def test_hosts_do_not_share_a_program():
 # Dies if: trainings that don't divide by the devices are all left to the first
 # device, or a host's are done by another.
 @pytest.mark.parametrize(
-  ("count", "expected"),
+  ("count", "are_devices", "expected"),
   [
-    (8, [8]),  # one program, two on each device
-    (6, [2, 2, 1, 1]),
-    (3, [1, 1, 1]),
+    (8, True, [8]),  # one program, two on each device
+    (8, False, [2, 2, 2, 2]),  # cores share none
+    (6, True, [2, 2, 1, 1]),
+    (3, True, [1, 1, 1]),
+    (3, False, [1, 1, 1]),
   ],
 )
-def test_all_devices_have_work(count, expected):
+def test_all_workers_have_work(count, are_devices, expected):
   names = [f"{host}{i}" for i in range(count) for host in "ab"]
   owners = {name: "ab".index(name[0]) for name in names}
   found = side_by_side.groups(
     names,
     [],
     together=True,
-    place=side_by_side.places(owners, 4).__getitem__,
+    place=side_by_side.places(owners, 4, are_devices=are_devices).__getitem__,
   )
   assert sorted(len(group) for group in found) == sorted(2 * expected)
   assert all(len({name[0] for name in group}) == 1 for group in found)

@@ -102,7 +102,7 @@ def test_the_best_learning_rate_on_heldout_rows_is_kept(
   workdir, progress, make_config
 ):
   config = make_config(
-    arms=("gd",), learning_rates=(1e-12, 3e-2), total_steps=40
+    arms=("gd",), learning_rates=(1e-12, 3e-2), total_steps=120
   )
   students.run(config, workdir, progress)
   summary = artefacts.read_json(workdir / "students/gd/0/summary.json")
