@@ -45,6 +45,7 @@ def test_no_domain_learns_what_another_holds_out(tmp_path):
   (tmp_path / "b.txt").write_text("\n".join(lines))
   second = general_text.read(str(tmp_path / "b.txt"), [])
   a, b = general_text.apart([first, second])
+  assert [b, a] == general_text.apart([second, first])
   assert a == first
   assert b.train and not {t.lower() for t in b.train} & {*first.heldout}
   assert b.repeats == len(second.train) - len(b.train) > 0

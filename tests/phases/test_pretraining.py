@@ -46,6 +46,22 @@ def _summary(drawn):
   return artefacts.read_json(drawn / "generator/summary.json")["pretraining"]
 
 
+def test_no_file_teaches_what_another_holds_out(general, tmp_path):
+  # Dies if: files are read one by one, each apart from its own lines alone.
+  file = tmp_path / "land.txt"
+  (first,) = (
+    domain
+    for domain in pretraining.read(general.generator, [])
+    if domain.name == "sea"
+  )
+  file.write_text("\n".join([file.read_text(), *first.heldout]))
+  heldout, train = set(), set()
+  for domain in pretraining.read(general.generator, []):
+    heldout |= {*domain.heldout}
+    train |= {*domain.train}
+  assert {*first.heldout} <= heldout and not heldout & train
+
+
 @pytest.mark.parametrize("kind", ["warm_start", "scratch"])
 def test_general_text_is_learned_and_kept_for_all(
   drawn, general, progress, tmp_path, kind
