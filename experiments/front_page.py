@@ -13,7 +13,7 @@ import subprocess
 from typing import Any
 
 from experiments.low_data import table as low_data
-from experiments.paper import base, collect, intervals, readme
+from experiments.paper import base, intervals, readme, stored
 from experiments.student_speed import table as student_speed
 
 HERE = pathlib.Path(__file__).parent
@@ -47,7 +47,7 @@ def _result(experiments: pathlib.Path, task: str) -> list[str]:
     # Not those of gd_pretrained alone.
     runs = [
       run
-      for run in collect.load(tier1 / name)
+      for run in stored.load(tier1 / name)
       if not run["change"] and "gd" in run["seeds"]
     ]
     if len({run["draw"] for run in runs}) >= least:

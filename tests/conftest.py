@@ -134,6 +134,19 @@ def _word_pieces(texts: list[str]) -> dict[str, int]:
   return {piece: i for i, piece in enumerate(pieces)}
 
 
+def tiny_flags(tiny_bert: pathlib.Path) -> list[str]:
+  """A run's flags for it in place of MiniLM, which would have to be fetched."""
+  return [
+    f"--config.teacher.init={tiny_bert}",
+    f"--config.generator.init={tiny_bert}",
+    "--config.students.embed_width=16",
+    # It has 64 positions.
+    "--config.data.max_tokens=32",
+    "--config.generator.max_tokens=32",
+    "--config.generator.pretrain.row_tokens=32",
+  ]
+
+
 def make_tiny_bert(folder: pathlib.Path) -> None:
   """Writes what the fixture `tiny_bert` gives; always the same bytes."""
   from tokenizers.implementations import BertWordPieceTokenizer

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.paper import collect
+from experiments.paper import stored
 
 RESAMPLES, LEVEL = 2000, 0.95
 # Below such a gap between teacher and kd its closed share says little.
@@ -52,16 +52,16 @@ class Estimate:
 def load(
   out: pathlib.Path, keep: Callable[[dict[str, Any]], bool] = lambda run: True
 ) -> dict[str, dict[int, np.ndarray]]:
-  """The scores in what `collect.py` wrote to `out`; none if it did not.
+  """The scores in what `collect.py` stored in `out`; none if it did not.
 
   Args:
     out: Without a suffix.
     keep: keep(run) -> whether a run counts.
   """
-  return of(filter(keep, collect.load(out)))
+  return of(filter(keep, stored.load(out)))
 
 
-def of(runs: Iterable[collect.Run]) -> dict[str, dict[int, np.ndarray]]:
+def of(runs: Iterable[stored.Run]) -> dict[str, dict[int, np.ndarray]]:
   """The scores of runs; of an arm's several in one draw, the last one's."""
   found: dict[str, dict[int, np.ndarray]] = {}
   for run in runs:

@@ -10,7 +10,7 @@ from typing import Any
 
 from etils import epath
 
-from experiments.paper import collect, table
+from experiments.paper import stored, table
 from gd_jax.reporting import drawing, sweep_figure
 
 HERE = pathlib.Path(__file__).parent
@@ -29,7 +29,7 @@ def points(folder: pathlib.Path) -> list[tuple[dict[str, Any], Any]]:
   """
   found = []
   for task in table.TASKS:
-    for run in collect.load(folder / task):
+    for run in stored.load(folder / task):
       means = {
         arm: float(rows.mean()) / run["seeds"][arm]
         for arm, rows in run["rows"].items()

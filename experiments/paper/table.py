@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.paper import base, collect, intervals, readme
+from experiments.paper import base, intervals, points, readme, stored
 from gd_jax import sweeps
 
 HERE = pathlib.Path(__file__).parent
@@ -148,13 +148,16 @@ def goals(results: pathlib.Path) -> list[list[str]]:
 
 def _unbeaten(scores: intervals.Scores, arm: str) -> str:
   """Yes, or the arms that the method is not better than."""
-  found = {other: intervals.difference(scores, arm, other) for other in LEAST}
-  estimates = [estimate for estimate in found.values() if estimate is not None]
-  if len(estimates) < len(LEAST):
+  found = {
+    other: estimate
+    for other in LEAST
+    if (estimate := intervals.difference(scores, arm, other)) is not None
+  }
+  if len(found) < len(LEAST):
     return NOT_RUN
-  if any(len(e.draws) < intervals.ENOUGH_DRAWS for e in estimates):
+  if any(len(e.draws) < intervals.ENOUGH_DRAWS for e in found.values()):
     return "too few draws"
-  missed = [name for name, e in found.items() if e is None or not e.better]
+  missed = [name for name, e in found.items() if not e.better]
   return f"not than {', '.join(missed)}" if missed else "yes"
 
 
@@ -196,9 +199,7 @@ def generators(results: pathlib.Path) -> list[list[str]]:
   lines = [["task", "arm", "draws", "held-out perplexity", "texts"]]
   for task, arm in itertools.product(TASKS, (*METHODS, CEILING)):
     runs = [
-      run
-      for run in collect.load(results / "tier1" / task)
-      if arm in run["rows"]
+      run for run in stored.load(results / "tier1" / task) if arm in run["rows"]
     ]
     cells = [NOT_RUN] * 3
     if runs:
@@ -260,9 +261,7 @@ def models(results: pathlib.Path) -> list[list[str]]:
     ours = intervals.load(results / "tier1" / task)
     tier = "tier1" if model == "res_cnn" else "tier2"
     runs = [
-      run
-      for run in collect.load(results / tier / task)
-      if run["model"] == model
+      run for run in stored.load(results / tier / task) if run["model"] == model
     ]
     scores = intervals.load(
       results / tier / task, lambda run, model=model: run["model"] == model
@@ -281,7 +280,7 @@ def models(results: pathlib.Path) -> list[list[str]]:
   return lines
 
 
-def _params(runs: Sequence[collect.Run]) -> str:
+def _params(runs: Sequence[stored.Run]) -> str:
   """The students' largest; draws differ in their vocabularies."""
   sizes = [run["params"]["kd"] for run in runs if "kd" in run["params"]]
   return f"{max(sizes) / 1e6:.2f} M" if sizes else NOT_RUN
@@ -294,7 +293,7 @@ def ablations(results: pathlib.Path) -> list[list[str]]:
   lines = [head]
   for name, tasks in ABLATIONS.items():
     for task in tasks:
-      runs = collect.load(results / name / task)
+      runs = stored.load(results / name / task)
       missing = []
       for change in _changes(name):
         point = ", ".join(f"{k}={v}" for k, v in change.items())
@@ -309,7 +308,7 @@ def ablations(results: pathlib.Path) -> list[list[str]]:
   return lines
 
 
-def _ablation(runs: Sequence[collect.Run]) -> list[str]:
+def _ablation(runs: Sequence[stored.Run]) -> list[str]:
   scores = intervals.of(runs)
   draws = _draws(scores)
   return [
@@ -323,7 +322,7 @@ def _changes(name: str) -> list[dict[str, Any]]:
   """What the points of a sweep change, in its order, whatever the draw."""
   found: list[dict[str, Any]] = []
   for point in sweeps.points_of(str(HERE / f"{name}.py")):
-    change = {k: v for k, v in point.items() if k not in collect.DRAW}
+    change = {k: v for k, v in point.items() if k not in points.DRAW}
     if change not in found:
       found.append(change)
   return found

@@ -10,6 +10,7 @@ Run: gd-jax --sweep --config=experiments/paper/tier1_pretrained.py:TASK \
   --config.data.dir=DIR --workdir=runs/paper/tier1_pretrained/TASK \
   --reuse=runs/paper/tier1/TASK/POINT \
   --config.generator.pretrain_on='("a/movie.txt.xz", "a/news.txt.xz")'
+with --reuse once for each point of tier 1: a draw has one teacher.
 """
 
 from ml_collections import config_dict

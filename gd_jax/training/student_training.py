@@ -138,10 +138,8 @@ def _groups(
     name for name, recipe in recipes.items() if recipe.is_done(setting.folder)
   }
   ready = {name for name, trial in trials.items() if trial.recipe.name in done}
-  num_devices, on_cpu = (
-    len(devices.local_devices()),
-    devices.platform() == "cpu",
-  )
+  num_devices = len(devices.local_devices())
+  of_cores = num_devices == 1 and devices.platform() == "cpu"
   # All trials of a student are one host's.
   number = {name: i for i, name in enumerate(recipes)}
   note = setting.folder / _GROUPS
@@ -156,8 +154,8 @@ def _groups(
         for name, trial in trials.items()
         if name not in ready
       },
-      num_devices if num_devices > 1 or not on_cpu else devices.num_cores(),
-      are_devices=num_devices > 1 or not on_cpu,
+      devices.num_cores() if of_cores else num_devices,
+      are_devices=not of_cores,
     ).__getitem__,
   )
   devices.barrier("all know what is to be trained")

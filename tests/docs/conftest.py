@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from tests.conftest import tiny_flags
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -27,15 +29,7 @@ class Reader:
       (self.clone / name).symlink_to(ROOT / name)
     for path in (ROOT / "configs").iterdir():
       (self.clone / "configs" / path.name).symlink_to(path)
-    self._tiny = [
-      f"--config.teacher.init={tiny_bert}",
-      f"--config.generator.init={tiny_bert}",
-      "--config.students.embed_width=16",
-      # It has 64 positions.
-      "--config.data.max_tokens=32",
-      "--config.generator.max_tokens=32",
-      "--config.generator.pretrain.row_tokens=32",
-    ]
+    self._tiny = tiny_flags(tiny_bert)
     self._environment = {
       **os.environ,
       "GD_JAX_CACHE": str(folder / "cache"),

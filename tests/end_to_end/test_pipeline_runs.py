@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from tests.conftest import tiny_flags
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -118,13 +120,7 @@ def test_the_full_sizes_smoke_test_runs(tmp_path, tiny_bert, name):
     f"--config=configs/paper/{name}.py:quick",
     f"--config.data.dir={tmp_path}/rows",
     f"--workdir={tmp_path}/run",
-    # In place of MiniLM, which has to be fetched; it has 64 positions.
-    f"--config.teacher.init={tiny_bert}",
-    f"--config.generator.init={tiny_bert}",
-    "--config.students.embed_width=16",
-    "--config.data.max_tokens=32",
-    "--config.generator.max_tokens=32",
-    "--config.generator.pretrain.row_tokens=32",
+    *tiny_flags(tiny_bert),
   )
   results = json.loads((tmp_path / "run/report/results.json").read_text())
   assert results["arms"]["gd"]["num_seeds"] == 2

@@ -10,5 +10,5 @@ def out(tmp_path, monkeypatch):
   """Four draws of tier 1 on TREC, collected."""
   monkeypatch.syspath_prepend(str(ROOT))
   target = tmp_path / "results/tier1/trec"
-  paper("collect").save(target, taken([write_runs(tmp_path / "sweep")]))
+  paper("stored").save(target, taken([write_runs(tmp_path / "sweep")]))
   return target

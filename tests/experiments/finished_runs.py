@@ -91,14 +91,21 @@ def write_runs(
     manifest = json.dumps({"counts": counts, "inputs": inputs})
     (run / "generator/manifest.json").write_text(manifest)
     counts = {"memory": {"kind": "A CPU, 2 cores"}}
-    manifest = json.dumps({"counts": counts, "digest": f"{teacher}/{draw}"})
+    manifest = json.dumps(
+      {
+        "counts": counts,
+        "fingerprint": f"{teacher}/{draw}",
+        # Of the seconds as well: that of no two is alike.
+        "digest": str(run),
+      }
+    )
     (run / "teacher/manifest.json").write_text(manifest)
   return folder
 
 
 def taken(folders, *, take=None, config=f"{TIER1}:trec"):
   collect = paper("collect")
-  return collect.collect(collect.Sweep(config), folders, take)
+  return collect.collect(paper("points").Sweep(config), folders, take)
 
 
 def stacked(scores):

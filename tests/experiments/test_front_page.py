@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from experiments import front_page
-from experiments.paper import collect
+from experiments.paper import stored
 
 
 def _run(draw, *arms, seeds):
@@ -28,7 +28,7 @@ def test_draws_are_those_of_the_method(tmp_path):
   out = tmp_path / "paper/results/tier1/trec"
   gd = [_run(draw, "kd", "gd", seeds=n) for draw, n in ((0, 3), (1, 1))]
   more = [_run(2, "gd_pretrained", seeds=1), _run(3, "kd", "tfidf", seeds=2)]
-  collect.save(out, [*gd, *more, _run(0, "gold", seeds=1)])
+  stored.save(out, [*gd, *more, _run(0, "gold", seeds=1)])
   head, trec, *others = front_page.results(tmp_path)
   shown = dict(zip(head, trec, strict=True))
   assert shown["spread over"] == "2 draws of 1 to 3 seeds"
@@ -42,10 +42,10 @@ def test_draws_are_those_of_the_method(tmp_path):
 # of it do not show.
 def test_enough_draws_of_the_default_stand_on_the_front(tmp_path):
   tier1 = tmp_path / "paper/results/tier1"
-  collect.save(tier1 / "trec", [_run(draw, "gd", seeds=1) for draw in range(5)])
+  stored.save(tier1 / "trec", [_run(draw, "gd", seeds=1) for draw in range(5)])
   shown = []
   for draw in range(3):
-    collect.save(tier1 / "trec_nearest", [_run(draw, "gd", seeds=2)])
+    stored.save(tier1 / "trec_nearest", [_run(draw, "gd", seeds=2)])
     head, trec, *_ = front_page.results(tmp_path)
     row = dict(zip(head, trec, strict=True))
     shown.append((row["left_out"], row["spread over"]))

@@ -179,9 +179,9 @@ def test_tables_say_what_was_not_run(out, tmp_path):
 
 # Dies if: a cell of fewer draws than its row looks like all others.
 def test_tables_say_of_how_many_draws(out, tmp_path):
-  collect, table = paper("collect"), paper("table")
+  stored, table = paper("stored"), paper("table")
   folder = write_runs(tmp_path / "two", draws=2, accuracy={"gd": 0.85})
-  collect.save(out, taken([folder], take={"gd": "gd_pretrained"}))
+  stored.save(out, taken([folder], take={"gd": "gd_pretrained"}))
   results = tmp_path / "results"
   cells = dict(zip(*table.accuracies(results)[:2], strict=True))
   assert cells["gd_pretrained"].endswith(" (2 draws)")
@@ -230,25 +230,25 @@ def test_goals_are_told_with_what_was_reached(tmp_path):
     lines = table.goals(results)
     return next(row[2:] for row in lines if row[:2] == [task, "gd"])
 
-  collect = paper("collect")
-  collect.save(results / "tier1/trec", runs)
+  stored = paper("stored")
+  stored.save(results / "tier1/trec", runs)
   draws, better, closed, share, blend = told("trec")
   assert (draws, better, blend) == ("4", "not than rules_kd", "not run")
   # About half of the gap, and 0.89 of the teacher's accuracy; 0.92 is asked.
   assert closed.startswith("no: 0.") and share.startswith("no: 0.")
-  collect.save(results / "tier1/sst2", runs)
+  stored.save(results / "tier1/sst2", runs)
   assert told("sst2")[1:3] == [better, closed]
   accuracy |= {"rules_kd": 0.7, "gd": 0.88}
   runs = taken([write_runs(tmp_path / "more", accuracy=accuracy)])
-  collect.save(results / "tier1/ag_news", runs)
+  stored.save(results / "tier1/ag_news", runs)
   _, better, closed, share, _ = told("ag_news")
   assert better == "yes"
   assert closed.startswith("yes: 0.9") and share.startswith("yes: 0.9")
-  collect.save(results / "tier1/dbpedia", runs[:2])
+  stored.save(results / "tier1/dbpedia", runs[:2])
   assert told("dbpedia")[1] == "too few draws"
   accuracy |= {"kd": 0.88}
   runs = taken([write_runs(tmp_path / "near", accuracy=accuracy)])
-  collect.save(results / "tier1/trec", runs)
+  stored.save(results / "tier1/trec", runs)
   # No gap to close, and two points below the teacher.
   assert told("trec")[2].startswith("no: -")
 
@@ -264,7 +264,7 @@ def test_other_students_are_compared_with_ours(out, tmp_path):
   tier2 = str(ROOT / "experiments/paper/tier2.py")
   runs = taken([folder], config=f"{tier2}:trec")
   results = tmp_path / "results"
-  paper("collect").save(results / "tier2/trec", runs)
+  paper("stored").save(results / "tier2/trec", runs)
   lines = paper("table").models(results)
   blend = dict(zip(lines[0], lines[3], strict=True))
   assert blend["student"] == "blend_cnn" and blend["draws"] == "2"

@@ -150,9 +150,9 @@ def test_no_texts_are_not_all_texts(tmp_path):
 
 # Dies if: another sweep's gd takes the place of the first one's.
 def test_an_arm_may_come_from_another_sweep(out, tmp_path):
-  collect, intervals = paper("collect"), paper("intervals")
+  stored, intervals = paper("stored"), paper("intervals")
   better = write_runs(tmp_path / "other", accuracy=ACCURACY | {"gd": 0.95})
-  collect.save(out, taken([better], take={"gd": "gd_pretrained"}))
+  stored.save(out, taken([better], take={"gd": "gd_pretrained"}))
   scores = stacked(intervals.load(out))
   assert scores["gd"].mean() == pytest.approx(0.8, abs=0.03)
   assert scores["gd_pretrained"].mean() == pytest.approx(0.95, abs=0.03)
@@ -180,7 +180,7 @@ _MATMUL_DTYPES = [
   ],
 )
 def test_runs_of_two_recipes_are_refused(out, tmp_path, fields, part):
-  save = paper("collect").save
+  save = paper("stored").save
   runs = taken([write_runs(tmp_path / "more", draws=1, **fields)])
   runs[0]["draw"] = 9
   if part is None:
@@ -220,27 +220,27 @@ def test_a_run_tells_its_command_and_hardware(tmp_path):
 # Dies if: a difference within a draw is one between two teachers, unnoticed;
 # or a change of the teacher, or another draw, can't have one of its own.
 def test_arms_of_a_draw_have_one_teacher(out, tmp_path):
-  collect = paper("collect")
+  stored = paper("stored")
   other = write_runs(tmp_path / "other", draws=2, teacher="t2")
   (first, second) = taken([other], take={"gd": "gd_pretrained"})
   with pytest.raises(UserError, match=r"draw 0, gd_pretrained .* than .*kd"):
-    collect.save(out, [first])
+    stored.save(out, [first])
   first["draw"] = 9
   second["change"] = {"teacher.restarts": 3}
-  collect.save(out, [first, second])
+  stored.save(out, [first, second])
   for run in (first, second):
     run["draw"] = 1
     run["change"] = {"students.loss": "mse"}
   with pytest.raises(UserError, match=r"students\.loss=mse"):
-    collect.save(out, [second])
+    stored.save(out, [second])
   del second["taught_by"]
-  collect.save(out, [second])
+  stored.save(out, [second])
 
 
 # Dies if: general models of other texts are one, or those of the same texts in
 # another place are two.
 def test_general_models_are_told_apart_by_what_they_read(out, tmp_path):
-  collect = paper("collect")
+  stored = paper("stored")
   for name, digest in (("here", "a1"), ("there", "a1"), ("other", "b2")):
     fields = {"generator.pretrain_on": (f"{name}/news.txt.xz",)}
     folder = write_runs(tmp_path / name, draws=1, general_text=digest, **fields)
@@ -249,18 +249,18 @@ def test_general_models_are_told_apart_by_what_they_read(out, tmp_path):
     run["taught_by"] = f"t1/{run['draw']}"
     if name == "other":
       with pytest.raises(UserError, match="the texts of draw 2"):
-        collect.save(out, [run])
+        stored.save(out, [run])
     else:
-      collect.save(out, [run])
+      stored.save(out, [run])
 
 
 # Dies if: rows are taken for another run's after a kill between two files.
 def test_files_of_two_collectings_are_refused(out, tmp_path):
-  collect = paper("collect")
+  stored = paper("stored")
   before = out.with_suffix(".json").read_bytes()
   again = write_runs(tmp_path / "again", draws=1, accuracy=ACCURACY)
-  collect.save(out, taken([again]))
-  collect.load(out)
+  stored.save(out, taken([again]))
+  stored.load(out)
   out.with_suffix(".json").write_bytes(before)
   with pytest.raises(UserError, match="not of one collecting"):
-    collect.load(out)
+    stored.load(out)

@@ -38,7 +38,7 @@ def results(tmp_path):
       "evaluate_on": "test",
     }
 
-  save = paper("collect").save
+  save = paper("stored").save
   save(
     tmp_path / "tier1/trec",
     [run({}, 0, [2, 2, 1, 1]), run({}, 1, [2, 2, 2, 2])],

@@ -61,7 +61,7 @@ def test_what_carries_compares_with_the_baseline(tmp_path):
       )
     )
   target = tmp_path / "carries/trec"
-  paper("collect").save(target, taken(folders, config=f"{CARRIES}:trec"))
+  paper("stored").save(target, taken(folders, config=f"{CARRIES}:trec"))
   # One of which no gd was collected is as one that was not run.
   hard = write_runs(
     tmp_path / "hard",
@@ -70,7 +70,7 @@ def test_what_carries_compares_with_the_baseline(tmp_path):
     **AS_IN_CARRIES,
     **{"students.mix": 0.4},
   )
-  paper("collect").save(target, taken([hard], config=f"{CARRIES}:trec"))
+  paper("stored").save(target, taken([hard], config=f"{CARRIES}:trec"))
   _, base, mse, left, *others = table.lines(tmp_path / "carries")
   assert base[1:3] == ["baseline", "4"] and base[4:] == ["", ""]
   assert mse[1:3] == ["students.loss=mse", "2"]
